@@ -1,0 +1,99 @@
+/** A knob: one setting of the target with a unit and bounds, and the changes that can be made to a target. */
+
+export type KnobValue = number | boolean | string;
+
+/** What a setting means to tuners: they look for a role, never for a service's own name of it. */
+export const knobRoles = [
+  "l1-ttl",
+  "l1-size",
+  "l2-ttl",
+  "l3-ttl",
+  "cache-warm-up",
+  "pool-max",
+  "pool-min",
+  "pool-idle-timeout",
+  "redis-maxmemory",
+] as const;
+
+export type KnobRole = (typeof knobRoles)[number];
+
+export type KnobDomain =
+  | { readonly kind: "int"; readonly min: number; readonly max: number }
+  /** Milliseconds. */
+  | { readonly kind: "duration"; readonly min: number; readonly max: number }
+  | { readonly kind: "bytes"; readonly min: number; readonly max: number }
+  | { readonly kind: "enum"; readonly values: readonly string[] }
+  | { readonly kind: "bool" };
+
+/** How a knob is set. `env` needs a restart of the service; `redis` is a live CONFIG SET. */
+export type KnobSetter =
+  | {
+      readonly kind: "env";
+      readonly variable: string;
+      /** What the variable's number counts, when not the domain's own unit (ms, bytes): `"s"` writes 5000 ms as 5. */
+      readonly unit?: "ms" | "s" | "bytes" | "mb";
+    }
+  | { readonly kind: "redis"; readonly parameter: string };
+
+export interface Knob {
+  readonly id: string;
+  readonly title: string;
+  readonly role?: KnobRole;
+  readonly domain: KnobDomain;
+  readonly default: KnobValue;
+  readonly scope: "live" | "reload" | "restart";
+  readonly set: KnobSetter;
+}
+
+/** An index to build; a build is never inside a transaction, and follows the safe recipe of the target. */
+export interface IndexDefinition {
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  /** In order, unquoted column names with their direction. */
+  readonly columns: readonly { readonly name: string; readonly descending: boolean }[];
+}
+
+/** Data with its own inverse: applying `to` is undone by applying `from`; creating an index by dropping it. */
+export type Change =
+  | {
+      readonly kind: "set-knob";
+      readonly knob: string;
+      readonly from: KnobValue;
+      readonly to: KnobValue;
+    }
+  | { readonly kind: "create-index"; readonly index: IndexDefinition };
+
+/** What makes two changes the same one: used to find what is applied already. */
+export function changeKey(change: Change): string {
+  switch (change.kind) {
+    case "set-knob":
+      return `knob ${change.knob}=${String(change.to)}`;
+    case "create-index":
+      return `index ${change.index.schema}.${change.index.name}`;
+  }
+}
+
+/** Why a value is outside a knob's domain; undefined when it is inside. */
+export function domainError(domain: KnobDomain, value: KnobValue): string | undefined {
+  switch (domain.kind) {
+    case "int":
+    case "duration":
+    case "bytes":
+      if (typeof value !== "number" || !Number.isFinite(value))
+        return `expected a number, found ${String(value)}`;
+      if (domain.kind !== "duration" && !Number.isInteger(value))
+        return `expected a whole number, found ${value}`;
+      if (value < domain.min || value > domain.max)
+        return `${value} is outside ${domain.min} to ${domain.max}`;
+      return undefined;
+    case "enum":
+      return domain.values.includes(String(value))
+        ? undefined
+        : `expected one of ${domain.values.join(", ")}`;
+    case "bool":
+      return typeof value === "boolean"
+        ? undefined
+        : `expected true or false, found ${String(value)}`;
+  }
+}

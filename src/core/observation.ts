@@ -1,0 +1,106 @@
+/** What tuners see: a read-only view of the target under load, and the history of their own phase. */
+import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
+import type { Strategy } from "./persona.ts";
+import type { Sample } from "./sample.ts";
+import type { Candidate, Decision } from "./trial.ts";
+import type { Row } from "./workload.ts";
+
+/** Read access to the incumbent arm's database, and to a disposable copy of it. Every statement has a timeout. */
+export interface DatabaseView {
+  /** Runs in a read-only transaction. `parameters` are bound, never pasted. */
+  query(
+    sql: string,
+    parameters?: readonly (string | number | boolean | null)[],
+  ): Promise<readonly Row[]>;
+  /** A throw-away database cloned from the target's, where anything may be built; dropped when `use` returns or throws. */
+  withScratch<T>(use: (scratch: ScratchDatabase) => Promise<T>): Promise<T>;
+}
+
+export interface ScratchDatabase {
+  query(
+    sql: string,
+    parameters?: readonly (string | number | boolean | null)[],
+  ): Promise<readonly Row[]>;
+}
+
+/** Statements as pg_stat_statements counted them in the observed window. */
+export interface StatementStats {
+  readonly queryId: string;
+  readonly sql: string;
+  readonly calls: number;
+  readonly totalMs: number;
+  readonly rows: number;
+  readonly buffers: number;
+}
+
+export interface RedisStats {
+  readonly maxmemoryBytes: number;
+  readonly policy: string;
+  readonly usedBytes: number;
+  readonly datasetBytes: number;
+  readonly keys: number;
+  readonly evictedInWindow: number;
+  readonly expiredInWindow: number;
+  readonly hitsInWindow: number;
+  readonly missesInWindow: number;
+}
+
+/** The incumbent after one observed window of load. */
+export interface TargetView {
+  readonly knobs: readonly Knob[];
+  readonly values: Readonly<Record<string, KnobValue>>;
+  /** The window's sample, with its trace. */
+  readonly sample: Sample;
+  readonly statements: readonly StatementStats[];
+  readonly redis: RedisStats | undefined;
+  readonly database: DatabaseView;
+  readonly machine: Machine;
+}
+
+export interface Machine {
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+/** One step of a phase that already happened. */
+export type Past =
+  | {
+      readonly kind: "probe";
+      readonly changes: readonly Change[];
+      readonly why: string;
+      readonly sample: Sample;
+    }
+  | { readonly kind: "trial"; readonly candidate: Candidate; readonly decision: Decision };
+
+/** What a tuner asks for next. */
+export type Step =
+  /** Measure one setting once: search is unpaired. `changes` are relative to the incumbent. */
+  | { readonly kind: "probe"; readonly changes: readonly Change[]; readonly why: string }
+  /** Decide a change by interleaved pairs. */
+  | { readonly kind: "candidate"; readonly candidate: Candidate }
+  | { readonly kind: "done"; readonly because: string };
+
+/** Everything `next` may use: pure data. */
+export interface Ask<O> {
+  readonly observation: O;
+  readonly history: readonly Past[];
+  readonly strategy: Strategy;
+  /** Relative change of the phase objective that A/A pairs show on this machine (0.04 = 4 %). */
+  readonly noiseFloor: number;
+  readonly candidatesMax: number;
+}
+
+export interface KnobReading {
+  readonly knob: Knob;
+  readonly value: KnobValue;
+}
+
+/** The knob that plays a role, with its present value. */
+export function knobByRole(
+  view: Pick<TargetView, "knobs" | "values">,
+  role: KnobRole,
+): KnobReading | undefined {
+  const knob = view.knobs.find((each) => each.role === role);
+  if (!knob) return undefined;
+  return { knob, value: view.values[knob.id] ?? knob.default };
+}

@@ -1,0 +1,51 @@
+/** The interfaces to the world: the loop knows the target, the load and the journal only through these. */
+import type { RunEvent } from "./event.ts";
+import type { Change, KnobValue } from "./knob.ts";
+import type { TargetView } from "./observation.ts";
+import type { Sample } from "./sample.ts";
+import type { Role } from "./trial.ts";
+
+export interface WindowRequest {
+  readonly role: Role;
+  /** Both arms of a pair get the same seed, and so the same requests. */
+  readonly seed: number;
+  readonly requestsPerSecond: number;
+  readonly arrivals: "constant" | "poisson";
+  readonly warmupMs: number;
+  readonly windowMs: number;
+}
+
+/** The arms of a run. Only one is under load at a time. */
+export interface Bench {
+  /** Puts an arm at the run's baseline plus these changes, in order; restarts what has to be. */
+  setArm(role: Role, changes: readonly Change[]): Promise<void>;
+  /** Fresh processes on both arms, the changes as they are, ports swapped. */
+  restartArms(): Promise<void>;
+  /** One window of open-loop load on one arm. */
+  sample(request: WindowRequest): Promise<Sample>;
+  /** The most requests per second that the incumbent completes in a closed loop. */
+  saturate(seed: number): Promise<number>;
+  /** One window on the incumbent with everything that tuners may look at. */
+  observe(request: Omit<WindowRequest, "role">): Promise<TargetView>;
+}
+
+/** The real target, changed only by what was proven. */
+export interface Target {
+  /** The values of all knobs as the run found them. */
+  readonly baselineValues: Readonly<Record<string, KnobValue>>;
+  /** Applies a change and verifies it; says what was verified. Throws when it did not take, with nothing left half done. */
+  apply(change: Change): Promise<string>;
+  /** Undoes a change; idempotent, and safe for a change that was never applied. */
+  revert(change: Change): Promise<string>;
+}
+
+export interface Journal {
+  /** Returns when the event is on disk. */
+  append(event: RunEvent): Promise<void>;
+}
+
+/** Time, as the loop may know it. */
+export interface Clock {
+  /** Milliseconds from any fixed point. */
+  now(): number;
+}
