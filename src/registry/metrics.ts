@@ -1,0 +1,129 @@
+// The service's Prometheus metrics: requests, pool, cache and statements.
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { CacheObserver } from "./cache/read-through.ts";
+import type { DatabaseObserver, PoolState } from "./database.ts";
+
+export type RegistryMetrics = {
+  readonly registry: Registry;
+  readonly cache: Omit<CacheObserver, "failed">;
+  readonly database: Omit<DatabaseObserver, "connectionFailed">;
+  readonly request: (method: string, route: string, status: number, seconds: number) => void;
+  /** Ties the gauges to what they show; called once the pool and the cache exist. */
+  readonly watch: (source: GaugeSource) => void;
+};
+
+type GaugeSource = { readonly poolState: () => PoolState; readonly memoryBytes: () => number };
+
+const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const WAIT_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+export function createMetrics(): RegistryMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requestLabels = ["method", "route", "status_class"] as const;
+  const requests = new Counter({
+    name: "http_requests_total",
+    help: "Requests answered",
+    labelNames: requestLabels,
+    registers,
+  });
+  const durations = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from the request's arrival to the end of its answer",
+    labelNames: requestLabels,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const statements = new Counter({
+    name: "registry_db_statements_total",
+    help: "SQL statements sent, BEGIN and COMMIT included",
+    registers,
+  });
+  const poolWait = new Histogram({
+    name: "registry_pool_wait_seconds",
+    help: "Time to get a connection from the pool",
+    buckets: WAIT_BUCKETS,
+    registers,
+  });
+  return {
+    registry,
+    cache: cacheCounters(registers),
+    database: { statement: () => statements.inc(), waited: (seconds) => poolWait.observe(seconds) },
+    request(method, route, status, seconds) {
+      const labels = { method, route, status_class: `${Math.floor(status / 100)}xx` };
+      requests.inc(labels);
+      durations.observe(labels, seconds);
+    },
+    watch: (source) => addGauges(registry, source),
+  };
+}
+
+function cacheCounters(registers: Registry[]): Omit<CacheObserver, "failed"> {
+  const labelNames = ["tier"] as const;
+  const lookups = new Counter({
+    name: "registry_cache_lookups_total",
+    help: "Requests that consulted the cache",
+    registers,
+  });
+  const joined = new Counter({
+    name: "registry_cache_joined_total",
+    help: "Requests that waited for the same read already under way",
+    registers,
+  });
+  const hits = new Counter({
+    name: "registry_cache_hits_total",
+    help: "Answers found, by tier",
+    labelNames,
+    registers,
+  });
+  const misses = new Counter({
+    name: "registry_cache_misses_total",
+    help: "Answers not found, by tier",
+    labelNames,
+    registers,
+  });
+  return {
+    lookup: () => lookups.inc(),
+    joined: () => joined.inc(),
+    hit: (tier) => hits.inc({ tier }),
+    miss: (tier) => misses.inc({ tier }),
+  };
+}
+
+function addGauges(registry: Registry, source: GaugeSource): void {
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_pool_connections",
+      help: "Connections of the pool by state; waiting counts requests without one",
+      labelNames: ["state"] as const,
+      registers: [],
+      collect() {
+        const { total, idle, waiting } = source.poolState();
+        this.set({ state: "total" }, total);
+        this.set({ state: "idle" }, idle);
+        this.set({ state: "waiting" }, waiting);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_pool_max",
+      help: "Most connections the pool may open",
+      registers: [],
+      collect() {
+        this.set(source.poolState().max);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_cache_l1_bytes",
+      help: "Bytes held by the in-process cache",
+      registers: [],
+      collect() {
+        this.set(source.memoryBytes());
+      },
+    }),
+  );
+}

@@ -1,0 +1,87 @@
+// Endpoints under registered-models/alias: names such as "champion" that point at one version.
+
+import { MODELS, modelScope } from "./cache/keys.ts";
+import { endpoint } from "./endpoint.ts";
+import type { Backend, Endpoint } from "./endpoint.ts";
+import { doesNotExist } from "./errors.ts";
+import { name, version } from "./fields.ts";
+import { record, text } from "./shape.ts";
+import { noModel } from "./models.ts";
+import { presentVersion, selectVersions } from "./version-rows.ts";
+import type { VersionRow } from "./version-rows.ts";
+import { noVersion } from "./versions.ts";
+
+const PATH = "registered-models/alias";
+const alias = text(256);
+
+export function aliasEndpoints(backend: Backend): Endpoint[] {
+  return [
+    endpoint("POST", PATH, record({ name, alias, version }), (input) =>
+      setAlias(backend, input.name, input.alias, input.version),
+    ),
+    endpoint("GET", PATH, record({ name, alias }), (input) =>
+      readAlias(backend, input.name, input.alias),
+    ),
+    endpoint("DELETE", PATH, record({ name, alias }), (input) =>
+      deleteAlias(backend, input.name, input.alias),
+    ),
+  ];
+}
+
+export function readAlias(backend: Backend, name: string, alias: string): Promise<string> {
+  const what = {
+    entity: PATH,
+    scopes: [modelScope(name)],
+    parameters: [name, alias],
+    costly: false,
+  };
+  return backend.cache.read(what, async () => {
+    const [row] = await backend.database.query<VersionRow>(
+      selectVersions(
+        `SELECT mv.* FROM model_versions mv JOIN registered_model_aliases ma
+         ON ma.name = mv.name AND ma.version = mv.version WHERE ma.name = $1 AND ma.alias = $2`,
+        "v.version",
+      ),
+      [name, alias],
+    );
+    if (row === undefined) {
+      throw doesNotExist(
+        `Registered model alias ${alias} of Registered Model with name=${name} not found.`,
+      );
+    }
+    return JSON.stringify({ model_version: presentVersion(row) });
+  });
+}
+
+async function setAlias(
+  backend: Backend,
+  name: string,
+  alias: string,
+  version: number,
+): Promise<object> {
+  // One statement: it inserts only if the version exists, so the foreign key need not be asked afterwards.
+  const set = await backend.database.query(
+    `INSERT INTO registered_model_aliases (name, alias, version)
+     SELECT name, $2, version FROM model_versions WHERE name = $1 AND version = $3
+     ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version RETURNING alias`,
+    [name, alias, version],
+  );
+  if (set.length === 0) throw noVersion(name, version);
+  await backend.cache.invalidate([MODELS, modelScope(name)]);
+  return {};
+}
+
+async function deleteAlias(backend: Backend, name: string, alias: string): Promise<object> {
+  const deleted = await backend.database.query(
+    "DELETE FROM registered_model_aliases WHERE name = $1 AND alias = $2 RETURNING alias",
+    [name, alias],
+  );
+  if (deleted.length === 0) {
+    const found = await backend.database.query("SELECT 1 FROM registered_models WHERE name = $1", [
+      name,
+    ]);
+    if (found.length === 0) throw noModel(name);
+  }
+  await backend.cache.invalidate([MODELS, modelScope(name)]);
+  return {};
+}

@@ -1,0 +1,136 @@
+// Metrics of the Node.js process: event loop, garbage collection, CPU and memory.
+
+import {
+  PerformanceObserver,
+  constants,
+  monitorEventLoopDelay,
+  performance,
+} from "node:perf_hooks";
+import { Counter, Gauge } from "prom-client";
+import type { Registry } from "prom-client";
+
+const GC_KINDS: ReadonlyMap<number, string> = new Map([
+  [constants.NODE_PERFORMANCE_GC_MINOR, "minor"],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, "major"],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, "incremental"],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, "weak_callbacks"],
+]);
+
+const DELAY_RESOLUTION_MS = 10;
+
+/** Starts observing; the returned function stops. */
+export function observeRuntime(registry: Registry): () => void {
+  const stopDelay = observeEventLoopDelay(registry);
+  const stopGc = observeGarbageCollection(registry);
+  observeUtilisation(registry);
+  observeProcess(registry);
+  return () => {
+    stopDelay();
+    stopGc();
+  };
+}
+
+/** Each scrape shows the time since the last one: prom-client's own gauge never resets and so forgets nothing. */
+function observeEventLoopDelay(registry: Registry): () => void {
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_event_loop_delay_seconds",
+      help: "Event loop delay since the last scrape, beyond the sampling interval",
+      labelNames: ["quantile"] as const,
+      registers: [],
+      collect() {
+        for (const quantile of [50, 99]) {
+          const delayNs = delay.count === 0 ? 0 : delay.percentile(quantile);
+          // The monitor's samples include the interval it sleeps between them.
+          this.set(
+            { quantile: `0.${quantile}` },
+            Math.max(0, delayNs / 1e9 - DELAY_RESOLUTION_MS / 1e3),
+          );
+        }
+        delay.reset();
+      },
+    }),
+  );
+  return () => delay.disable();
+}
+
+function observeUtilisation(registry: Registry): void {
+  let last = performance.eventLoopUtilization();
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_event_loop_utilisation_ratio",
+      help: "Share of time the event loop was busy since the last scrape",
+      registers: [],
+      collect() {
+        const now = performance.eventLoopUtilization();
+        this.set(performance.eventLoopUtilization(now, last).utilization);
+        last = now;
+      },
+    }),
+  );
+}
+
+function observeGarbageCollection(registry: Registry): () => void {
+  const registers = [registry];
+  const labelNames = ["kind"] as const;
+  const count = new Counter({
+    name: "registry_gc_total",
+    help: "Garbage collections by kind",
+    labelNames,
+    registers,
+  });
+  const seconds = new Counter({
+    name: "registry_gc_seconds_total",
+    help: "Time in garbage collection by kind",
+    labelNames,
+    registers,
+  });
+  for (const kind of GC_KINDS.values()) {
+    count.inc({ kind }, 0);
+    seconds.inc({ kind }, 0);
+  }
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const kind = GC_KINDS.get(gcKind(entry)) ?? "other";
+      count.inc({ kind });
+      seconds.inc({ kind }, entry.duration / 1000);
+    }
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  return () => observer.disconnect();
+}
+
+function gcKind(entry: object): number {
+  const detail: unknown = "detail" in entry ? entry.detail : undefined;
+  if (typeof detail !== "object" || detail === null || !("kind" in detail)) return -1;
+  return typeof detail.kind === "number" ? detail.kind : -1;
+}
+
+function observeProcess(registry: Registry): void {
+  let seen = 0;
+  registry.registerMetric(
+    new Counter({
+      name: "process_cpu_seconds_total",
+      help: "User and system CPU time of the process",
+      registers: [],
+      collect() {
+        const { user, system } = process.cpuUsage();
+        const total = (user + system) / 1e6;
+        this.inc(total - seen);
+        seen = total;
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "process_resident_memory_bytes",
+      help: "Resident memory of the process",
+      registers: [],
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    }),
+  );
+}

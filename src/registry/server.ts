@@ -1,0 +1,159 @@
+// Builds the HTTP server: the API's endpoints, health, metrics, and errors in MLflow's form.
+
+import fastify, { LogController } from "fastify";
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from "fastify";
+import { API_BASE } from "./endpoint.ts";
+import type { Backend, Endpoint } from "./endpoint.ts";
+import { RegistryError, toRegistryError } from "./errors.ts";
+import { experimentEndpoints } from "./experiments.ts";
+import { logBatchEndpoints } from "./log-batch.ts";
+import { metricHistoryEndpoints } from "./metric-history.ts";
+import type { RegistryMetrics } from "./metrics.ts";
+import { aliasEndpoints } from "./model-aliases.ts";
+import { modelEndpoints } from "./models.ts";
+import { runEndpoints } from "./runs.ts";
+import { versionEndpoints } from "./versions.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const JSON_TYPE = "application/json; charset=utf-8";
+
+export function buildServer(
+  backend: Backend,
+  metrics: RegistryMetrics,
+  logger: FastifyBaseLogger,
+): FastifyInstance {
+  const server = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES_MAX,
+    exposeHeadRoutes: false,
+    // Query strings hold every value as text and single values of lists bare; both are told by the schema.
+    ajv: { customOptions: { coerceTypes: "array", useDefaults: false, removeAdditional: false } },
+  });
+  let closing = false;
+  server.addHook("preClose", async () => {
+    closing = true;
+  });
+  server.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "unmatched";
+    metrics.request(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    request.log.debug(
+      { method: request.method, url: request.url, status: reply.statusCode },
+      "answered",
+    );
+    // A connection kept alive after its last answer would hold the shutdown up.
+    if (closing) setImmediate(() => server.server.closeIdleConnections());
+  });
+  server.setErrorHandler<FastifyError>(sendError);
+  server.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    return send(
+      reply,
+      new RegistryError("ENDPOINT_NOT_FOUND", `No endpoint ${request.method} ${path}.`),
+    );
+  });
+  for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint);
+  addHealth(server, backend);
+  server.get("/metrics", async (_request, reply) => {
+    reply.type(metrics.registry.contentType);
+    return metrics.registry.metrics();
+  });
+  return server;
+}
+
+export function apiEndpoints(backend: Backend): Endpoint[] {
+  return [
+    ...modelEndpoints(backend),
+    ...aliasEndpoints(backend),
+    ...versionEndpoints(backend),
+    ...experimentEndpoints(backend),
+    ...runEndpoints(backend),
+    ...logBatchEndpoints(backend),
+    ...metricHistoryEndpoints(backend),
+  ];
+}
+
+function addEndpoint(server: FastifyInstance, endpoint: Endpoint): void {
+  const inQuery = endpoint.method === "GET";
+  server.route({
+    method: endpoint.method,
+    url: `${API_BASE}/${endpoint.path}`,
+    schema: inQuery ? { querystring: endpoint.inputSchema } : { body: endpoint.inputSchema },
+    // Some clients and proxies send DELETE without a body; its parameters are then in the query string.
+    preValidation: async (request) => {
+      if (endpoint.method === "DELETE" && request.body === undefined) request.body = request.query;
+    },
+    handler: async (request, reply) => {
+      const answer = await endpoint.answer(inQuery ? request.query : request.body);
+      reply.type(JSON_TYPE);
+      return typeof answer === "string" ? answer : JSON.stringify(answer);
+    },
+  });
+}
+
+function addHealth(server: FastifyInstance, backend: Backend): void {
+  server.get("/healthz", async () => ({ status: "ok" }));
+  server.get("/readyz", async (_request, reply) => {
+    const [postgresql, redis] = await Promise.all([
+      backend.database.query("SELECT 1").then(
+        () => true,
+        () => false,
+      ),
+      backend.cache.redisAnswers(),
+    ]);
+    // Redis only makes answers faster, so the service is ready without it.
+    reply.code(postgresql ? 200 : 503);
+    return { status: postgresql ? "ready" : "not ready", postgresql, redis };
+  });
+}
+
+function sendError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const answer = fromFastify(error) ?? toRegistryError(error);
+  if (answer.status >= 500) {
+    request.log.error({ err: error, method: request.method, url: request.url }, answer.message);
+  }
+  return send(reply, answer);
+}
+
+function send(reply: FastifyReply, error: RegistryError): FastifyReply {
+  return reply
+    .code(error.status)
+    .type(JSON_TYPE)
+    .send(JSON.stringify({ error_code: error.code, message: error.message }));
+}
+
+/** Fastify's own refusals: they carry the reason, but not MLflow's codes. */
+function fromFastify(error: FastifyError): RegistryError | undefined {
+  const [problem] = error.validation ?? [];
+  if (problem !== undefined) {
+    const missing = problem.params["missingProperty"];
+    const field =
+      typeof missing === "string" ? missing : problem.instancePath.slice(1).replaceAll("/", ".");
+    const reason =
+      typeof missing === "string" ? "it is required" : (problem.message ?? "it is not valid");
+    return new RegistryError(
+      "INVALID_PARAMETER_VALUE",
+      `Invalid value for parameter '${field || "body"}': ${reason}.`,
+    );
+  }
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
+    return new RegistryError(
+      "INVALID_PARAMETER_VALUE",
+      `The request body is larger than ${BODY_BYTES_MAX} bytes.`,
+    );
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new RegistryError("BAD_REQUEST", error.message);
+  }
+  return undefined;
+}
