@@ -264,6 +264,8 @@ export type MetricId = (typeof list)[number]["id"];
 
 export const metrics: readonly Metric[] = list;
 
+export const metricIds: readonly MetricId[] = list.map((entry) => entry.id);
+
 /** Goals of personas that this version cannot measure: they may be stated, and are printed as not measured. */
 const planned = [
   {

@@ -1,0 +1,49 @@
+/** The effect of a candidate on one metric: paired estimate, interval, permutation p and medians. */
+import { metricOf, type MetricId } from "../core/metric.ts";
+import type { Effect, Pair } from "../core/trial.ts";
+import { studentQuantile } from "./distribution.ts";
+import { assertValid, directionOf, gainsOf, unusableBecause, valuesOf } from "./gain.ts";
+import { medianOf, momentsOf } from "./moments.ts";
+import { signFlipP } from "./permutation.ts";
+
+/** How wide an interval is: so many standard errors to each side, for this coverage. */
+export interface Margin {
+  readonly confidence: number;
+  readonly standardErrors: number;
+}
+
+/**
+ * Paired log ratios (or differences, by the metric) with a t interval around their mean. Undefined when any window lacks the
+ * metric or it cannot be compared; `unusableBecause` says why. Throws on an invalid sample.
+ */
+export function effectOf(
+  metric: MetricId,
+  pairs: readonly Pair[],
+  margin: Margin,
+): Effect | undefined {
+  assertValid(pairs);
+  if (unusableBecause(metric, pairs) !== undefined) return undefined;
+  const { compare } = metricOf(metric);
+  const gains = gainsOf(metric, pairs);
+  const { mean, standardError } = momentsOf(gains);
+  const change = directionOf(metric) * mean;
+  const half = margin.standardErrors * standardError;
+  const asEffect = compare === "ratio" ? Math.exp : (value: number) => value;
+  return {
+    metric,
+    compare,
+    estimate: asEffect(change),
+    low: asEffect(change - half),
+    high: asEffect(change + half),
+    confidence: margin.confidence,
+    pairs: pairs.length,
+    permutationP: signFlipP(gains),
+    incumbentMedian: medianOf(valuesOf(metric, pairs, "incumbent")),
+    candidateMedian: medianOf(valuesOf(metric, pairs, "candidate")),
+  };
+}
+
+/** The margin of a number of pairs that was fixed beforehand: the plain t interval. */
+export function fixedMargin(pairs: number, confidence: number): Margin {
+  return { confidence, standardErrors: studentQuantile((1 - confidence) / 2, pairs - 1) };
+}

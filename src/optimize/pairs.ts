@@ -1,0 +1,60 @@
+/** Interleaved pairs: both arms measured back to back with the same requests, in random order, one under load at a time. */
+import { throwIfAborted } from "../core/errors.ts";
+import type { Sample } from "../core/sample.ts";
+import type { Pair, Role } from "../core/trial.ts";
+import type { Run, RunState } from "./run.ts";
+
+export type PairResult =
+  | { readonly kind: "pair"; readonly pair: Pair }
+  | { readonly kind: "invalid"; readonly role: Role; readonly sample: Sample };
+
+/** Measures pair number `index` (from 0) of a block; every window goes to the journal, valid or not. */
+export async function measurePair(
+  run: Run,
+  state: RunState,
+  block: string,
+  index: number,
+): Promise<PairResult> {
+  throwIfAborted(run.signal);
+  const order = orderOf(run.seed, block, index);
+  const seed = state.nextSeed++;
+  const roles: readonly Role[] =
+    order === "incumbent-first" ? ["incumbent", "candidate"] : ["candidate", "incumbent"];
+  const samples: Partial<Record<Role, Sample>> = {};
+  for (const role of roles) {
+    const sample = await run.bench.sample({ role, seed, ...windowOf(run, state) });
+    throwIfAborted(run.signal);
+    await run.journal.append({ type: "sampled", block, pair: index, role, order, sample });
+    if (!sample.valid) return { kind: "invalid", role, sample };
+    samples[role] = sample;
+  }
+  const { incumbent, candidate } = samples;
+  if (!incumbent || !candidate) throw new Error("a pair has two samples");
+  return { kind: "pair", pair: { order, incumbent, candidate } };
+}
+
+/** The load of one window, the same for every window of a run. */
+export function windowOf(run: Run, state: RunState) {
+  return {
+    requestsPerSecond: state.requestsPerSecond,
+    arrivals: run.persona.workload.arrivals,
+    warmupMs: run.persona.workload.warmupMs,
+    windowMs: run.persona.workload.windowMs,
+  };
+}
+
+/** AB or BA by chance for every even pair, and the other way round for the odd one after it: random, and balanced. */
+export function orderOf(seed: number, block: string, index: number): Pair["order"] {
+  let hash = seed | 0;
+  for (const character of block) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) | 0;
+  const coin = mixed(hash ^ Math.imul((index >> 1) + 1, 0x9e3779b1)) & 1;
+  return (coin === 0) === (index % 2 === 0) ? "incumbent-first" : "candidate-first";
+}
+
+/** The finalizer of MurmurHash3: neighbouring inputs share about half of their bits afterwards. */
+function mixed(value: number): number {
+  let hash = value | 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

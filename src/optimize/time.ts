@@ -1,0 +1,23 @@
+/** How the run's time is shared out. */
+import type { PlanPhase } from "../core/plan.ts";
+import { costsOf, FIRST_LOOK_PAIRS } from "../plan.ts";
+import type { Run } from "./run.ts";
+
+/** A phase may take this much more than an equal share of what is left, since many end early. */
+const BORROW = 1.75;
+
+/** By the clock: when this phase has to be over so that the later ones and the confirmation still fit. */
+export function phaseDeadline(run: Run, phase: PlanPhase): number {
+  const runnable = run.plan.phases.filter((each) => each.tuner !== undefined);
+  const phasesLeft = runnable.length - runnable.indexOf(phase);
+  const end = run.deadline - costsOf(run.persona).confirmMs;
+  const now = run.clock.now();
+  const share = Math.max(0, end - now) / phasesLeft;
+  return now + (phasesLeft === 1 ? share : share * BORROW);
+}
+
+/** The most pairs that fit before a deadline; 0 when not even the first look of the test does. */
+export function pairsAffordable(run: Run, deadline: number): number {
+  const fits = Math.floor((deadline - run.clock.now()) / costsOf(run.persona).pairMs);
+  return fits < FIRST_LOOK_PAIRS ? 0 : Math.min(run.plan.pairsMax, fits);
+}

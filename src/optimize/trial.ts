@@ -1,0 +1,161 @@
+/** One step of a phase: look, probe a setting once, or prove a candidate by pairs. */
+import type { Candidate, Decision, Pair } from "../core/trial.ts";
+import type { Past, Step } from "../core/observation.ts";
+import type { Sample } from "../core/sample.ts";
+import { messageOf, PerfoptError } from "../core/errors.ts";
+import { judge, type Rule } from "../decide/judge.ts";
+import { metricOf } from "../core/metric.ts";
+import { measurePair, windowOf } from "./pairs.ts";
+import type { PhaseState, Run, RunState } from "./run.ts";
+
+/** One window on the incumbent, then everything that the tuner reads of it; in the journal before it is used. */
+export async function observeIncumbent(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+): Promise<unknown> {
+  run.say(`${phase.plan.title}: observing the incumbent`);
+  const view = await run.bench.observe({ seed: state.nextSeed++, ...windowOf(run, state) });
+  const observation = await phase.tuner.observe(view);
+  const { trace: _, ...load } = view.sample.load;
+  await run.journal.append({
+    type: "observed",
+    phase: phase.plan.name,
+    observation,
+    sample: { ...view.sample, load },
+  });
+  return observation;
+}
+
+/** Measures one setting once, on the candidate arm: search is unpaired, only decisions are paired. */
+export async function probe(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+  step: Extract<Step, { kind: "probe" }>,
+): Promise<Past> {
+  run.say(`${phase.plan.title}: probing, ${step.why}`);
+  await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
+  const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
+  const sample = await run.bench.sample(request);
+  await run.journal.append({
+    type: "probed",
+    phase: phase.plan.name,
+    changes: step.changes,
+    why: step.why,
+    sample,
+  });
+  return { kind: "probe", changes: step.changes, why: step.why, sample };
+}
+
+/** Stages a candidate on its arm, measures pairs until the test decides, and takes it off the arm again unless kept. */
+export async function tryCandidate(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+  candidate: Candidate,
+  pairsMax: number,
+): Promise<Decision> {
+  await run.journal.append({ type: "trial-started", phase: phase.plan.name, candidate });
+  const judgement = await provenOrNot(run, state, phase, candidate, pairsMax);
+  await run.journal.append({
+    type: "trial-decided",
+    phase: phase.plan.name,
+    candidate,
+    decision: judgement.decision,
+    effects: judgement.effects,
+    constraints: judgement.constraints,
+  });
+  return judgement.decision;
+}
+
+type Decided = Extract<ReturnType<typeof judge>, { kind: "decided" }>;
+
+async function provenOrNot(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+  candidate: Candidate,
+  pairsMax: number,
+): Promise<Decided> {
+  run.say(`${phase.plan.title}: staging ${candidate.id}`);
+  try {
+    await run.bench.setArm("incumbent", keptChanges(state));
+    await run.bench.setArm("candidate", [...keptChanges(state), ...candidate.changes]);
+  } catch (error) {
+    if (isRunError(error)) throw error;
+    return failed(`it could not be staged: ${messageOf(error)}`);
+  }
+  return measureUntilDecided(run, state, phase, candidate, pairsMax);
+}
+
+async function measureUntilDecided(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+  candidate: Candidate,
+  pairsMax: number,
+): Promise<Decided> {
+  const rule: Rule = {
+    objective: phase.strategy.objective,
+    minEffect: minEffectOf(run, phase),
+    constraints: run.persona.constraints,
+    pairsMax,
+    watch: run.watched,
+  };
+  const pairs: Pair[] = [];
+  let invalid = 0;
+  for (let index = 0; ; index += 1) {
+    if (index > 0 && index % run.limits.restartEveryPairs === 0) await run.bench.restartArms();
+    run.say(
+      `${phase.plan.title}: ${candidate.id}, pair ${pairs.length + 1} of at most ${pairsMax}`,
+    );
+    const result = await measurePair(run, state, candidate.id, index);
+    if (result.kind === "invalid") {
+      invalid += 1;
+      if (invalid > run.limits.invalidPairsMax)
+        return invalidTrial(result.role, result.sample, pairs);
+      continue;
+    }
+    pairs.push(result.pair);
+    const judgement = judge(pairs, rule);
+    if (judgement.kind === "decided") return judgement;
+  }
+}
+
+function minEffectOf(run: Run, phase: PhaseState): number {
+  return run.persona.minEffect[metricOf(phase.strategy.objective).compare];
+}
+
+/** A candidate that cannot be measured while the incumbent can has failed; when neither can, nothing is known. */
+function invalidTrial(
+  role: Pair["order"] | string,
+  sample: Sample,
+  pairs: readonly Pair[],
+): Decided {
+  const why = sample.invalidBecause.join("; ");
+  if (role === "candidate")
+    return failed(`its windows were invalid after ${pairs.length} good pairs: ${why}`);
+  const detail = `too many invalid windows on the incumbent after ${pairs.length} good pairs: ${why}`;
+  return {
+    kind: "decided",
+    decision: { verdict: "inconclusive", detail },
+    effects: [],
+    constraints: [],
+  };
+}
+
+function failed(reason: string): Decided {
+  const decision: Decision = { verdict: "discard", because: "failed", detail: reason };
+  return { kind: "decided", decision, effects: [], constraints: [] };
+}
+
+function isRunError(error: unknown): boolean {
+  return (
+    error instanceof PerfoptError && (error.code === "interrupted" || error.code === "dirty-target")
+  );
+}
+
+export function keptChanges(state: RunState) {
+  return state.kept.map((each) => each.change);
+}

@@ -1,0 +1,52 @@
+/** The package that `npm pack` makes: its `perfopt` runs when it is installed somewhere else. */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const exec = promisify(execFile);
+const root = resolve(import.meta.dirname, "..");
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "perfopt pack "));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("npm pack, installed elsewhere, runs", { timeout: 300_000 }, async () => {
+  const packed = await exec(
+    "npm",
+    ["pack", "--json", "--ignore-scripts", "--pack-destination", folder],
+    { cwd: root },
+  );
+  const report = JSON.parse(packed.stdout) as { filename: string; files: { path: string }[] }[];
+  const file = Object.values(report)[0];
+  if (!file) throw new Error(`npm pack said ${packed.stdout}`);
+  const paths = file.files.map((each) => each.path);
+  expect(paths).toContain("dist/cli/main.js");
+  expect(paths).toContain("dist/registry/main.js");
+  expect(paths).toContain("profiles/targets/model-registry.yaml");
+  expect(paths.filter((path) => /^(?:test|bench|src|reports|scripts)\//.test(path))).toEqual([]);
+
+  const elsewhere = join(folder, "elsewhere");
+  await exec("mkdir", [elsewhere]);
+  await writeFile(join(elsewhere, "package.json"), '{ "private": true }');
+  await exec(
+    "npm",
+    ["install", "--prefer-offline", "--no-audit", "--no-fund", join(folder, file.filename)],
+    {
+      cwd: elsewhere,
+    },
+  );
+  const perfopt = join(elsewhere, "node_modules", ".bin", "perfopt");
+  const list = await exec(perfopt, ["personas", "list"], { cwd: elsewhere });
+  expect(list.stdout).toContain("speed-runner");
+  const plan = await exec(perfopt, ["run", "--persona", "speed-runner", "--dry-run"], {
+    cwd: elsewhere,
+  });
+  expect(plan.stdout + plan.stderr).toContain("micro-cache");
+});
