@@ -1,0 +1,182 @@
+/** What the command line asks for, as jobs: a persona, its target, its scale, seed and budget. */
+import { join, resolve } from "node:path";
+import { PerfoptError } from "../core/errors.ts";
+import type { Persona } from "../core/persona.ts";
+import type { Plan } from "../core/plan.ts";
+import type { TargetFile } from "../core/target-file.ts";
+import { formatDuration, parseDuration } from "../core/units.ts";
+import { planRun } from "../plan.ts";
+import { listPersonas } from "../profiles/persona.ts";
+import { loadTarget } from "../profiles/target.ts";
+import { tunerOf } from "../tuners/index.ts";
+import type { Context } from "./context.ts";
+import { personaOf, runnableStrategies } from "./personas.ts";
+import { planTable } from "./words.ts";
+
+export interface RunOptions {
+  readonly persona: readonly string[];
+  readonly target?: string;
+  readonly phases?: string;
+  readonly scale?: string;
+  readonly seed: string;
+  readonly budget?: string;
+  readonly output: string;
+  readonly dryRun?: boolean;
+  readonly quick?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** One persona, ready to run. */
+export interface Job {
+  readonly persona: Persona;
+  readonly target: TargetFile;
+  readonly scale: string | undefined;
+  readonly seed: number;
+  readonly phases: readonly string[] | undefined;
+  readonly budgetMs: number;
+  readonly quick: boolean;
+  readonly outputDirectory: string;
+}
+
+/** `--quick`: shorter windows, fewer pairs and one candidate a phase; sees only large effects, and the report says so. */
+const QUICK = {
+  windowMs: 2_000,
+  warmupMs: 600,
+  pairsMax: 7,
+  candidatesMax: 1,
+  totalMs: 200_000,
+} as const;
+
+/** Throws bad-input for anything that cannot run as it is asked for. */
+export async function jobsOf(context: Context, options: RunOptions): Promise<readonly Job[]> {
+  const targetPath = options.target
+    ? resolve(context.directory, options.target)
+    : join(context.profilesDirectory, "targets", "model-registry.yaml");
+  const target = await loadTarget(targetPath, { env: context.env });
+  const all = await personasOf(context, options.persona);
+  const runnable = all.filter((persona) => runnableStrategies(persona).length > 0);
+  for (const persona of all.filter((each) => !runnable.includes(each))) {
+    const message = `none of ${persona.title}'s strategies runs in this version of perfopt`;
+    if (runnable.length === 0) {
+      throw new PerfoptError("bad-input", message, "`perfopt personas list` shows what runs");
+    }
+    context.err(`${context.style.warn("left out:")} ${message}\n`);
+  }
+  return runnable.map((persona) => jobOf(context, options, quickened(persona, options), target));
+}
+
+async function personasOf(context: Context, names: readonly string[]): Promise<readonly Persona[]> {
+  if (!names.includes("all")) return Promise.all(names.map((name) => personaOf(context, name)));
+  // The founding order of the three; a persona file that was added comes after them.
+  const founding = ["speed-runner", "multi-tasker", "data-analyst"];
+  const files = await listPersonas(context.profilesDirectory);
+  const added = files.map((file) => file.name).filter((name) => !founding.includes(name));
+  return Promise.all([...founding, ...added].map((name) => personaOf(context, name)));
+}
+
+function quickened(persona: Persona, options: RunOptions): Persona {
+  if (!options.quick) return persona;
+  const { windowMs, warmupMs, pairsMax, candidatesMax, totalMs } = QUICK;
+  return {
+    ...persona,
+    workload: { ...persona.workload, windowMs, warmupMs },
+    budget: { totalMs, pairsMax, candidatesMax },
+  };
+}
+
+function jobOf(context: Context, options: RunOptions, persona: Persona, target: TargetFile): Job {
+  if (!target.workloads.some((workload) => workload.name === persona.workload.name)) {
+    throw new PerfoptError(
+      "bad-input",
+      `persona ${persona.name} wants the workload ${persona.workload.name}, which ${target.path} does not define`,
+      `define it there, or name one of ${target.workloads.map((each) => each.name).join(", ")} in the persona's workload.name`,
+    );
+  }
+  return {
+    persona,
+    target,
+    scale: scaleOf(options, target),
+    seed: seedOf(options),
+    phases: phasesOf(options, persona),
+    budgetMs: budgetOf(options, persona),
+    quick: options.quick ?? false,
+    outputDirectory: resolve(context.directory, options.output),
+  };
+}
+
+export function scaleOf(
+  options: Pick<RunOptions, "scale" | "quick">,
+  target: TargetFile,
+): string | undefined {
+  if (!target.seed) {
+    if (options.scale === undefined) return undefined;
+    throw new PerfoptError(
+      "bad-input",
+      `--scale ${options.scale}: ${target.path} has no seed section`,
+      "leave --scale out",
+    );
+  }
+  const scale =
+    options.scale ?? (options.quick ? target.seed.quickScale : target.seed.defaultScale);
+  if (target.seed.scales.includes(scale)) return scale;
+  throw new PerfoptError(
+    "bad-input",
+    `--scale ${scale}: ${target.name} has no such scale`,
+    `use one of ${target.seed.scales.join(", ")}`,
+  );
+}
+
+export function seedOf(options: Pick<RunOptions, "seed">): number {
+  const seed = Number(options.seed);
+  if (Number.isSafeInteger(seed) && seed >= 0 && seed < 2 ** 31) return seed;
+  throw new PerfoptError(
+    "bad-input",
+    `--seed ${options.seed}: expected a whole number from 0 to 2147483647`,
+    "for example --seed 42",
+  );
+}
+
+function phasesOf(options: RunOptions, persona: Persona): readonly string[] | undefined {
+  if (options.phases === undefined) return undefined;
+  const names = options.phases.split(",").map((name) => name.trim());
+  const known = persona.strategies.map((strategy) => strategy.name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return names;
+  throw new PerfoptError(
+    "bad-input",
+    `--phases: persona ${persona.name} has no strategy ${unknown.join(", ")}`,
+    `use some of ${known.join(", ")}`,
+  );
+}
+
+function budgetOf(options: RunOptions, persona: Persona): number {
+  if (options.budget === undefined) return persona.budget.totalMs;
+  const budgetMs = parseDuration(options.budget);
+  if (budgetMs !== undefined && budgetMs >= 30_000) return budgetMs;
+  throw new PerfoptError(
+    "bad-input",
+    `--budget ${options.budget}: expected a time of at least 30s`,
+    "write it as 90s, 10m or 1h; `--dry-run` says what a run needs",
+  );
+}
+
+/** The plan of a job when `leftMs` of its budget are left for measuring. */
+export function planOf(job: Job, leftMs = job.budgetMs): Plan {
+  return planRun(job.persona, job.target.name, {
+    ...(job.phases ? { phases: job.phases } : {}),
+    budgetMs: leftMs,
+    rationaleOf: (strategy) => tunerOf(strategy.tuner ?? "")?.rationale ?? "",
+  });
+}
+
+export function planText(job: Job, plan: Plan): string {
+  const { persona, target } = job;
+  const scale = job.scale === undefined ? "" : `, scale ${job.scale}`;
+  return [
+    `${persona.title} on ${target.title}${scale}`,
+    planTable(plan),
+    `A trial measures incumbent and candidate in pairs of ${formatDuration(plan.windowMs)} windows, at most ${plan.pairsMax} pairs; at most ${plan.candidatesMax} candidates a phase.`,
+    `Time: ${formatDuration(plan.estimate.leastMs)} when nothing is worth trying, at most ${formatDuration(plan.estimate.mostMs)}; starting and seeding come on top the first time.`,
+  ].join("\n");
+}

@@ -1,0 +1,39 @@
+/** `perfopt report RUN`: the report again, from the journal alone. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Command } from "commander";
+import { readJournal } from "../journal/read.ts";
+import { renderReport } from "../report/report.ts";
+import type { Context } from "./context.ts";
+import { findRun } from "./runs.ts";
+
+export function addReport(program: Command, context: Context): void {
+  program
+    .command("report")
+    .argument("[run]", "a run's id, its folder, or its run.jsonl; the last run when absent")
+    .option("--output <folder>", "where to write it; beside the journal when absent")
+    .description("write a run's report again, from its journal")
+    .action(async (given: string | undefined, options: { output?: string }) => {
+      const { journalPath } = await findRun(context, given);
+      const folder =
+        options.output === undefined
+          ? dirname(journalPath)
+          : resolve(context.directory, options.output);
+      context.out(`${await writeReport(journalPath, folder)}\n`);
+    });
+}
+
+/** Reads a journal, writes report.md and its charts into a folder; returns the report's path. */
+export async function writeReport(journalPath: string, folder: string): Promise<string> {
+  const entries = await readJournal(journalPath);
+  const run = basename(dirname(journalPath));
+  const { markdown, charts } = renderReport(entries, {
+    journalFile: basename(journalPath),
+    rollbackCommand: `npx perfopt rollback ${run}`,
+  });
+  await mkdir(folder, { recursive: true });
+  for (const chart of charts) await writeFile(join(folder, chart.file), chart.svg);
+  const path = join(folder, "report.md");
+  await writeFile(path, markdown);
+  return path;
+}

@@ -1,0 +1,77 @@
+/** `perfopt run`: the whole loop for one persona or several, one after another. */
+import { createInterface } from "node:readline/promises";
+import { Option, type Command } from "commander";
+import { PerfoptError } from "../core/errors.ts";
+import type { TargetFile } from "../core/target-file.ts";
+import type { Context } from "./context.ts";
+import { jobsOf, planOf, planText, type RunOptions } from "./job.ts";
+import { runPersona, type RunResult } from "./session.ts";
+
+export function addRun(program: Command, context: Context): void {
+  program
+    .command("run")
+    .description("measure, try, prove, keep or undo, and report: the whole loop")
+    .requiredOption("--persona <name...>", "personas by name or path, or `all`")
+    .option("--target <file>", "the service to tune (default: the bundled model registry)")
+    .option("--phases <names>", "only these strategies of the persona, separated by commas")
+    .option("--scale <scale>", "size of the seeded data, where the target file seeds it")
+    .option("--seed <number>", "of requests, orders and data", "42")
+    .option("--budget <time>", "what the run may take from start to report, for example 10m")
+    .option("--output <folder>", "where reports are written", "reports")
+    .option("--quick", "a short run: shorter windows, fewer pairs, small data")
+    .option("--dry-run", "print the plan and what it costs, start nothing")
+    .option("--yes", "change stores that perfopt did not start without asking")
+    .option("--json", "machine output on stdout")
+    .addOption(new Option("--seq", "personas in sequence, which is how they run").hideHelp())
+    .addOption(
+      new Option("--performance", "performance objectives first, which is the default").hideHelp(),
+    )
+    .action((options: RunOptions) => run(context, options));
+}
+
+async function run(context: Context, options: RunOptions): Promise<void> {
+  const jobs = await jobsOf(context, options);
+  if (options.dryRun) {
+    const plans = jobs.map((job) => ({ job, plan: planOf(job) }));
+    context.out(
+      options.json
+        ? `${JSON.stringify(
+            plans.map(({ plan }) => plan),
+            null,
+            2,
+          )}\n`
+        : plans.map(({ job, plan }) => `${planText(job, plan)}\n`).join("\n"),
+    );
+    return;
+  }
+  const results: RunResult[] = [];
+  for (const job of jobs) {
+    await askFirst(context, options, job.target);
+    results.push(await runPersona(context, job, planOf));
+  }
+  if (options.json) context.out(`${JSON.stringify(results, null, 2)}\n`);
+  else for (const result of results) context.out(`${result.report}\n`);
+}
+
+/** Stores that perfopt did not start belong to somebody: changing them needs a yes. */
+async function askFirst(context: Context, options: RunOptions, target: TargetFile): Promise<void> {
+  const external = target.postgres.kind === "url" || target.redis?.kind === "url";
+  if (!external || options.yes) return;
+  const question = `perfopt will clone databases on the server of ${target.name}, and apply what it proves there. Go on?`;
+  if (!context.interactive || !process.stdin.isTTY) {
+    throw new PerfoptError("bad-input", question, "say so with --yes");
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await lines.question(`${question} [y/N] `, { signal: context.signal });
+    if (!/^y(es)?$/i.test(answer.trim())) {
+      throw new PerfoptError(
+        "bad-input",
+        "not started, as you said",
+        "use --dry-run to see the plan",
+      );
+    }
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,344 @@
+/** One persona's run from start to report: stores, arms, loop, and everything taken down again whatever happens. */
+import { mkdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
+import type { RunEvent } from "../core/event.ts";
+import type { Change } from "../core/knob.ts";
+import type { MetricId } from "../core/metric.ts";
+import type { Persona } from "../core/persona.ts";
+import type { Plan } from "../core/plan.ts";
+import type { Effect } from "../core/trial.ts";
+import type { WorkloadDefinition } from "../core/workload.ts";
+import { openJournal } from "../journal/journal.ts";
+import { registerRun, type RunRecord } from "../journal/runs.ts";
+import { closeLoad, runWindow } from "../load/engine.ts";
+import { findSaturation } from "../load/saturation.ts";
+import { optimize } from "../optimize.ts";
+import { defaultLimits } from "../optimize/run.ts";
+import { BENCH_DESIGN, openBench, type BenchOptions } from "../target/arms.ts";
+import { openTarget } from "../target/live.ts";
+import { openSource, type Source } from "../target/source.ts";
+import { tunerOf } from "../tuners/index.ts";
+import type { Context } from "./context.ts";
+import { environmentFacts } from "./environment.ts";
+import { loadParameters } from "./parameters.ts";
+import { progressOf, type Progress } from "./progress.ts";
+import { writeReport } from "./report.ts";
+import { refuseWhenDirty } from "./runs.ts";
+import { planText, type Job } from "./job.ts";
+
+export interface RunResult {
+  readonly run: string;
+  readonly persona: string;
+  readonly target: string;
+  readonly report: string;
+  readonly journal: string;
+  readonly detail: string;
+  readonly kept: readonly Change[];
+  /** Of the confirmation: everything kept against the baseline. */
+  readonly effects: readonly Effect[];
+}
+
+/** What taking the arms down and writing the report needs of the budget. */
+const CLOSING_MS = 8_000;
+const CONNECTIONS = 64;
+const SATURATION = { connections: 32, warmupMs: 2_000, durationMs: 5_000 } as const;
+/** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
+const ERROR_RATE_MAX = 0.01;
+
+/** What every report shows beside the objectives. */
+const WATCHED: readonly MetricId[] = [
+  "api.latencyP50Ms",
+  "api.latencyP95Ms",
+  "api.latencyP99Ms",
+  "api.errorRate",
+  "db.queryMeanMs",
+  "db.statementsPerRequest",
+  "db.buffersPerRequest",
+  "db.indexHitRate",
+  "db.bufferHitRate",
+  "db.cpuMsPerRequest",
+  "pool.useRatio",
+  "pool.waitMs",
+  "cache.hitRate",
+  "cache.l1HitRate",
+  "cache.l2HitRate",
+  "redis.usedBytes",
+  "redis.evictionsPerSecond",
+  "redis.commandsPerRequest",
+  "service.cpuMsPerRequest",
+  "service.memoryBytes",
+  "service.eventLoopDelayP99Ms",
+  "service.eventLoopUtilization",
+];
+
+export async function runPersona(
+  context: Context,
+  job: Job,
+  planOf: (job: Job, leftMs: number) => Plan,
+): Promise<RunResult> {
+  const started = performance.now();
+  const leftMs = () => job.budgetMs - (performance.now() - started) - CLOSING_MS;
+  await refuseWhenDirty(context, job.target.name);
+  const progress = progressOf(context);
+  try {
+    progress.print(planText(job, planOf(job, job.budgetMs)));
+    const source = await startStores(context, job, progress);
+    try {
+      return await recorded(context, job, { source, progress, leftMs, planOf });
+    } finally {
+      await closeLoad();
+      await source.close();
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function startStores(context: Context, job: Job, progress: Progress): Promise<Source> {
+  progress.say("starting PostgreSQL");
+  return openSource({
+    targetFile: job.target,
+    home: context.home,
+    scale: job.scale ?? "",
+    seed: job.seed,
+    environment: context.env,
+    purpose: "bench",
+    onProgress: progress.say,
+    signal: context.signal,
+  });
+}
+
+interface Session {
+  readonly source: Source;
+  readonly progress: Progress;
+  /** Of the budget, for measuring. */
+  readonly leftMs: () => number;
+  readonly planOf: (job: Job, leftMs: number) => Plan;
+}
+
+interface Recording {
+  readonly runId: string;
+  readonly journalPath: string;
+  readonly events: readonly RunEvent[];
+  readonly note: (event: RunEvent) => Promise<void>;
+}
+
+/** Measures with a journal, and writes the report whatever came of it: a run that failed or was stopped has a partial one. */
+async function recorded(context: Context, job: Job, session: Session): Promise<RunResult> {
+  const runId = runIdOf(job.persona);
+  const folder = join(job.outputDirectory, runId);
+  await mkdir(folder, { recursive: true });
+  const journal = await openJournal(join(folder, "run.jsonl"));
+  const events: RunEvent[] = [];
+  const recording: Recording = {
+    runId,
+    journalPath: journal.path,
+    events,
+    note: async (event) => {
+      await journal.append(event);
+      events.push(event);
+      session.progress.show(event);
+    },
+  };
+  let report: string | undefined;
+  try {
+    await measure(context, job, session, recording);
+  } catch (error) {
+    await noteFailure(recording, error);
+    throw error;
+  } finally {
+    await journal.close();
+    if (events.length > 0) report = await writeReport(journal.path, folder);
+    if (report !== undefined && !hasCompleted(events))
+      session.progress.print(`partial report: ${report}`);
+  }
+  return resultOf(context, job, recording, report ?? "");
+}
+
+/** The loop journals its own end; what fails before it began is journalled here. A dirty target has no end until it is rolled back. */
+async function noteFailure({ events, note }: Recording, error: unknown): Promise<void> {
+  const ended = events.some((event) => event.type === "run-finished");
+  if (events.length === 0 || ended || error instanceof DirtyTargetError) return;
+  await note({ type: "run-finished", outcome: "failed", detail: redactSecrets(messageOf(error)) });
+}
+
+function hasCompleted(events: readonly RunEvent[]): boolean {
+  return events.some((event) => event.type === "run-finished" && event.outcome === "completed");
+}
+
+async function measure(
+  context: Context,
+  job: Job,
+  session: Session,
+  recording: Recording,
+): Promise<void> {
+  const { persona, target } = job;
+  const { source, progress, leftMs } = session;
+  const { note, runId } = recording;
+  const live = await openTarget({
+    targetFile: target,
+    home: context.home,
+    source,
+    signal: context.signal,
+  });
+  const plan = session.planOf(job, leftMs());
+  await registerRun(context.home, recordOf(job, recording));
+  await note(await runStarted(context, job, source, plan, live.baselineValues));
+  progress.say("reading the workload's parameters");
+  const workload = workloadOf(job);
+  const data = await loadParameters(source.adminUrl, workload);
+  progress.say("starting both arms");
+  const bench = await openBench({
+    targetFile: target,
+    runId,
+    folder: join(context.home, "arms", runId),
+    source,
+    baselineValues: live.baselineValues,
+    environment: context.env,
+    note,
+    signal: context.signal,
+    ...loadOf(persona, workload, data),
+  });
+  const clock = { now: () => performance.now() };
+  try {
+    await optimize({
+      plan,
+      persona,
+      tunerOf,
+      bench,
+      target: live,
+      journal: { append: note },
+      clock,
+      deadline: clock.now() + leftMs(),
+      seed: job.seed,
+      signal: context.signal,
+      watched: watchedBy(persona),
+      limits: defaultLimits,
+      say: progress.say,
+    });
+  } finally {
+    progress.say("taking the arms down");
+    await bench.close();
+  }
+}
+
+function recordOf(job: Job, { runId, journalPath }: Recording): RunRecord {
+  return {
+    id: runId,
+    startedAt: new Date().toISOString(),
+    persona: job.persona.name,
+    target: job.target.name,
+    targetPath: job.target.path,
+    scale: job.scale,
+    seed: job.seed,
+    journalPath,
+  };
+}
+
+/** The load of one persona, as the bench calls for it. */
+function loadOf(
+  persona: Persona,
+  workload: WorkloadDefinition,
+  data: Awaited<ReturnType<typeof loadParameters>>,
+): Pick<BenchOptions, "runLoad" | "saturate"> {
+  const { timeoutMs } = persona.workload;
+  return {
+    runLoad: ({ signal, ...run }) =>
+      runWindow(
+        {
+          ...run,
+          workload,
+          data,
+          timeoutMs,
+          connections: CONNECTIONS,
+          errorRateMax: ERROR_RATE_MAX,
+        },
+        signal,
+      ),
+    saturate: async ({ baseUrl, seed, signal }) => {
+      const { requestsPerSecond } = await findSaturation(
+        { baseUrl, workload, data, seed, timeoutMs, ...SATURATION },
+        signal,
+      );
+      return requestsPerSecond;
+    },
+  };
+}
+
+function workloadOf(job: Job): WorkloadDefinition {
+  const found = job.target.workloads.find((each) => each.name === job.persona.workload.name);
+  if (!found) throw new Error(`the workload ${job.persona.workload.name} was checked before`);
+  return found;
+}
+
+async function runStarted(
+  context: Context,
+  job: Job,
+  source: Source,
+  plan: Plan,
+  baselineValues: Readonly<Record<string, number | string | boolean>>,
+): Promise<RunEvent> {
+  const { persona, target } = job;
+  return {
+    type: "run-started",
+    command: ["perfopt", ...context.args],
+    persona,
+    target: {
+      name: target.name,
+      title: target.title,
+      file: relative(context.directory, target.path),
+      scale: source.scale,
+      rowsByTable: source.rowsByTable,
+      databaseBytes: source.databaseBytes,
+      design: BENCH_DESIGN,
+      knobs: target.knobs,
+    },
+    environment: await environmentFacts(context, source),
+    phases: plan.phases,
+    seed: job.seed,
+    quick: job.quick,
+    baselineValues,
+  };
+}
+
+function watchedBy(persona: Persona): readonly MetricId[] {
+  return [
+    ...new Set([
+      ...persona.objectives.map((objective) => objective.metric),
+      ...persona.strategies.map((strategy) => strategy.objective),
+      ...WATCHED,
+    ]),
+  ];
+}
+
+/** `2026-11-22T20-15-03-speed-runner`: sorts by time, and is a folder name everywhere. */
+function runIdOf(persona: Persona): string {
+  return `${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}-${persona.name}`;
+}
+
+function resultOf(context: Context, job: Job, recording: Recording, report: string): RunResult {
+  const { events } = recording;
+  const finished = events.findLast((event) => event.type === "run-finished");
+  if (!finished) throw new Error("a run that did not throw has an end in its journal");
+  const confirmed = events.findLast((event) => event.type === "confirmed");
+  return {
+    run: recording.runId,
+    persona: job.persona.name,
+    target: job.target.name,
+    report: relative(context.directory, report),
+    journal: relative(context.directory, recording.journalPath),
+    detail: finished.detail,
+    kept: stillApplied(events),
+    effects: confirmed?.effects ?? [],
+  };
+}
+
+function stillApplied(events: readonly RunEvent[]): readonly Change[] {
+  const applied = new Map<string, Change>();
+  for (const event of events) {
+    if (event.type === "change-applying") applied.set(event.changeId, event.change);
+    if (event.type === "change-reverted") applied.delete(event.changeId);
+  }
+  return [...applied.values()];
+}

@@ -1,0 +1,116 @@
+/** Numbers and verdicts in the words and tables of the terminal. */
+import Table from "cli-table3";
+import type { RunEvent } from "../core/event.ts";
+import { metricOf, type MetricId, type Unit } from "../core/metric.ts";
+import type { Plan } from "../core/plan.ts";
+import {
+  formatBytes,
+  formatChange,
+  formatDuration,
+  formatRatio,
+  significant,
+} from "../core/units.ts";
+import type { Decision, Effect } from "../core/trial.ts";
+import type { Style } from "./context.ts";
+
+export function formatMetric(id: MetricId, value: number): string {
+  return formatQuantity(metricOf(id).unit, value);
+}
+
+export function formatQuantity(unit: Unit, value: number): string {
+  switch (unit) {
+    case "ms":
+      return formatDuration(value);
+    case "ratio":
+      return formatRatio(value);
+    case "bytes":
+      return formatBytes(value);
+    case "per-second":
+      return `${significant(value)}/s`;
+    case "count":
+      return significant(value);
+  }
+}
+
+/** A change with its interval: `-31.2 % (-35.0 % to -27.1 %)`, or points for differences. */
+export function formatEffect(effect: Effect): string {
+  const format =
+    effect.compare === "ratio"
+      ? formatChange
+      : (value: number) => formatDifference(effect.metric, value);
+  return `${format(effect.estimate)} (${format(effect.low)} to ${format(effect.high)})`;
+}
+
+function formatDifference(id: MetricId, value: number): string {
+  const sign = value >= 0 ? "+" : "";
+  if (metricOf(id).unit === "ratio") return `${sign}${(value * 100).toFixed(2)} points`;
+  return `${sign}${formatMetric(id, value)}`;
+}
+
+export function effectsTable(
+  effects: readonly Effect[],
+  titles: readonly [string, string],
+): string {
+  const table = new Table({
+    head: ["metric", titles[0], titles[1], "change (interval)", "pairs"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const effect of effects) {
+    table.push([
+      metricOf(effect.metric).title,
+      formatMetric(effect.metric, effect.incumbentMedian),
+      formatMetric(effect.metric, effect.candidateMedian),
+      formatEffect(effect),
+      String(effect.pairs),
+    ]);
+  }
+  return table.toString();
+}
+
+export function decisionLines(
+  event: Extract<RunEvent, { type: "trial-decided" }>,
+  style: Style,
+): string {
+  const table =
+    event.effects.length > 0 ? `${effectsTable(event.effects, ["incumbent", "candidate"])}\n` : "";
+  return `${table}  ${verdictWord(event.decision, style)} ${event.candidate.id}: ${event.decision.detail}`;
+}
+
+export function confirmedLines(
+  event: Extract<RunEvent, { type: "confirmed" }>,
+  style: Style,
+): string {
+  return `\n${style.strong("Confirmed: everything kept against the baseline")}\n${effectsTable(event.effects, ["baseline", "kept"])}\n  ${event.detail}`;
+}
+
+export function noiseLine(event: Extract<RunEvent, { type: "noise-measured" }>): string {
+  return `A/A: ${event.pairs} pairs of the baseline with itself; a trial here can prove an effect of ${formatRatio(event.detectable)} or more.`;
+}
+
+function verdictWord(decision: Decision, style: Style): string {
+  switch (decision.verdict) {
+    case "keep":
+      return style.good("KEEP");
+    case "discard":
+      return style.bad("DISCARD");
+    case "inconclusive":
+      return style.warn("INCONCLUSIVE");
+  }
+}
+
+export function planTable(plan: Plan): string {
+  const table = new Table({
+    head: ["phase", "strategy", "time", "why it can help, and when it cannot"],
+    colWidths: [7, 24, 12, 72],
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  plan.phases.forEach((phase, index) => {
+    const time =
+      phase.tuner === undefined
+        ? "does not run"
+        : formatDuration(Math.round(phase.budgetMs / 1000) * 1000);
+    table.push([String(index + 1), phase.title, time, phase.rationale]);
+  });
+  return table.toString();
+}

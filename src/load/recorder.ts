@@ -1,0 +1,190 @@
+/** Counts what happened to the requests of one window. */
+import type { TraceEntry } from "../core/sample.ts";
+import { encodeHistogram, latencyHistogram, recordMs } from "./histogram.ts";
+import type { Histogram } from "./histogram.ts";
+import type { EndpointRecord, GeneratorCpu, CompleteLoadRequest, WindowRecord } from "./request.ts";
+import { hashKey, isExpected } from "./requests.ts";
+import type { GeneratedRequest } from "./requests.ts";
+
+/** One request on its way. Times are the worker's own milliseconds. */
+export interface Flight {
+  readonly endpoint: number;
+  readonly measured: boolean;
+  /** When the schedule wanted it sent. */
+  readonly dueAt: number;
+  /** When the generator handed it to the connection pool. */
+  readonly sentAt: number;
+  /** When the pool wrote it to a connection; later than `sentAt` when all were busy. */
+  writtenAt: number;
+  status: number;
+  responseBytes: number;
+  readonly trace: Mutable<TraceEntry> | undefined;
+}
+
+export type Ending = "answered" | "timeout" | "broken-off";
+
+export interface Recorder {
+  readonly drop: () => void;
+  readonly launch: (flight: Flight) => void;
+  readonly finish: (flight: Flight, ending: Ending, at: number) => void;
+  readonly traceEntry: (request: GeneratedRequest, atMs: number) => Mutable<TraceEntry> | undefined;
+  readonly record: (cpu: GeneratorCpu) => WindowRecord;
+}
+
+/**
+ * An answer counts for the rate when it came before the window's end plus this share of its length: a stall near the end is
+ * latency, and recorded as such; a backlog that takes longer than this to work off means that the service did not keep the rate.
+ */
+const ANSWER_GRACE_SHARE = 0.1;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+type Tally = ReturnType<typeof newTally>;
+
+interface Endpoint {
+  readonly response: Histogram;
+  requests: number;
+  answered: number;
+  errors: number;
+  responseBytes: number;
+}
+
+/** `windowEndsAt` is in the same milliseconds as the flights' times. */
+export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: number): Recorder {
+  const templates = request.workload.requests;
+  const inTimeUntil = windowEndsAt + request.windowMs * ANSWER_GRACE_SHARE;
+  const tally = newTally(templates.length);
+  return {
+    drop: () => {
+      tally.dropped += 1;
+    },
+    launch: (flight) => {
+      if (!flight.measured) return;
+      tally.launched += 1;
+      recordMs(tally.lag, flight.sentAt - flight.dueAt);
+    },
+    finish: (flight, ending, at) => {
+      const template = templates[flight.endpoint];
+      const endpoint = tally.endpoints[flight.endpoint];
+      if (!flight.measured || !template || !endpoint) return;
+      const failed = ending !== "answered" || !isExpected(template, flight.status);
+      countTimes(
+        tally,
+        endpoint,
+        flight,
+        ending === "answered" ? at : undefined,
+        request.timeoutMs,
+      );
+      countOutcome(tally, endpoint, flight, ending, failed);
+      if (ending === "answered" && at <= inTimeUntil) tally.answeredInTime += 1;
+    },
+    traceEntry: (generated, atMs) => {
+      if (!request.trace) return undefined;
+      const entry = {
+        atMs,
+        endpoint: templates[generated.endpoint]?.name ?? "",
+        method: generated.method,
+        key: hashKey(generated),
+        responseBytes: 0,
+      };
+      tally.trace.push(entry);
+      return entry;
+    },
+    record: (cpu) => windowRecord(request, tally, cpu),
+  };
+}
+
+function newTally(endpoints: number) {
+  return {
+    dropped: 0,
+    launched: 0,
+    answered: 0,
+    answeredInTime: 0,
+    timeouts: 0,
+    brokenOff: 0,
+    errors: 0,
+    statuses: {} as Record<string, number>,
+    response: latencyHistogram(),
+    service: latencyHistogram(),
+    lag: latencyHistogram(),
+    endpoints: Array.from({ length: endpoints }, newEndpoint),
+    trace: [] as Mutable<TraceEntry>[],
+  };
+}
+
+/**
+ * A request that was never answered has waited as long as the client would: leaving it out, or counting a refused connection as
+ * a fast answer, would make a failing service look quick.
+ */
+function countTimes(
+  tally: Tally,
+  endpoint: Endpoint,
+  flight: Flight,
+  answeredAt: number | undefined,
+  timeoutMs: number,
+): void {
+  const endedAt = answeredAt ?? flight.sentAt + timeoutMs;
+  recordMs(tally.response, endedAt - flight.dueAt);
+  recordMs(endpoint.response, endedAt - flight.dueAt);
+  recordMs(tally.service, answeredAt === undefined ? timeoutMs : answeredAt - flight.writtenAt);
+}
+
+function countOutcome(
+  tally: Tally,
+  endpoint: Endpoint,
+  flight: Flight,
+  ending: Ending,
+  failed: boolean,
+): void {
+  const status = statusKey(flight, ending);
+  tally.statuses[status] = (tally.statuses[status] ?? 0) + 1;
+  endpoint.requests += 1;
+  if (failed) {
+    tally.errors += 1;
+    endpoint.errors += 1;
+  }
+  if (ending === "timeout") tally.timeouts += 1;
+  if (ending === "broken-off") tally.brokenOff += 1;
+  if (ending !== "answered") return;
+  tally.answered += 1;
+  endpoint.answered += 1;
+  endpoint.responseBytes += flight.responseBytes;
+  if (flight.trace) flight.trace.responseBytes = flight.responseBytes;
+}
+
+function windowRecord(request: CompleteLoadRequest, tally: Tally, cpu: GeneratorCpu): WindowRecord {
+  const { launched, response, service, lag, endpoints, trace, ...counts } = tally;
+  return {
+    ...counts,
+    scheduled: launched + counts.dropped,
+    response: encodeHistogram(response),
+    service: encodeHistogram(service),
+    lag: encodeHistogram(lag),
+    endpoints: endpoints.map((endpoint, index) =>
+      endpointRecord(request.workload.requests[index]?.name ?? "", endpoint),
+    ),
+    cpu,
+    trace: request.trace ? trace : undefined,
+  };
+}
+
+function newEndpoint(): Endpoint {
+  return { response: latencyHistogram(), requests: 0, answered: 0, errors: 0, responseBytes: 0 };
+}
+
+function statusKey(flight: Flight, ending: Ending): string {
+  if (ending === "answered") return String(flight.status);
+  return ending === "timeout" ? "timeout" : "error";
+}
+
+function endpointRecord(name: string, endpoint: Endpoint): EndpointRecord {
+  const { requests, answered, errors, responseBytes } = endpoint;
+  return {
+    name,
+    requests,
+    answered,
+    errors,
+    responseBytes,
+    response: encodeHistogram(endpoint.response),
+  };
+}

@@ -1,0 +1,68 @@
+/** What one window of load is asked for, and what a worker saw of it: plain data, which can cross threads and machines. */
+import type { TraceEntry } from "../core/sample.ts";
+import type { ParameterData, WorkloadDefinition } from "../core/workload.ts";
+
+export interface LoadRequest {
+  /** Scheme, host and port; a path, if any, is put before every request's. */
+  readonly baseUrl: string;
+  readonly workload: WorkloadDefinition;
+  readonly data: ParameterData;
+  /** The same seed gives the same requests at the same times. */
+  readonly seed: number;
+  readonly arrivals: "constant" | "poisson";
+  readonly requestsPerSecond: number;
+  /** Requests due in the warm-up are sent and not recorded. */
+  readonly warmupMs: number;
+  readonly windowMs: number;
+  /** From the moment the generator sends a request until its answer is complete. */
+  readonly timeoutMs: number;
+  /** How many requests can be with the service at once; further ones wait in the generator, and that time counts. 64 by default. */
+  readonly connections?: number;
+  /** A request that is due while this many wait for answers is dropped, and a drop makes the sample invalid. 10,000 by default. */
+  readonly outstandingMax?: number;
+  /** The greatest share of failed requests that a valid sample may have. */
+  readonly errorRateMax: number;
+  /** Whether the result lists the window's requests. */
+  readonly trace: boolean;
+}
+
+/** With every default filled in. */
+export type CompleteLoadRequest = Required<LoadRequest>;
+
+/** Counts and histograms of the requests due in one window. Records of several workers add up: every number is a sum or a histogram. */
+export interface WindowRecord {
+  /** Requests that were due. Each was dropped, answered, timed out or broken off. */
+  readonly scheduled: number;
+  readonly dropped: number;
+  readonly answered: number;
+  /** Of the answered, those whose answer came before the window's end plus a tenth of its length. */
+  readonly answeredInTime: number;
+  readonly timeouts: number;
+  readonly brokenOff: number;
+  /** Timed out, broken off, or answered with a status that the request does not expect. */
+  readonly errors: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  /** HdrHistogram V2 compressed, base64, microseconds. */
+  readonly response: string;
+  readonly service: string;
+  readonly lag: string;
+  readonly endpoints: readonly EndpointRecord[];
+  readonly cpu: GeneratorCpu;
+  readonly trace: readonly TraceEntry[] | undefined;
+}
+
+export interface EndpointRecord {
+  readonly name: string;
+  readonly requests: number;
+  readonly answered: number;
+  readonly errors: number;
+  readonly responseBytes: number;
+  readonly response: string;
+}
+
+export interface GeneratorCpu {
+  /** CPU time over wall time while the window's requests were due; 1 is a whole core. */
+  readonly share: number;
+  /** `loop`: where the operating system does not count a thread's time, the share of time not spent waiting for the next request. */
+  readonly source: "thread" | "loop";
+}

@@ -1,0 +1,55 @@
+/** Turns what the worker counted into a load result: percentiles, rates and checks. */
+import type { EndpointResult, LoadResult } from "../core/sample.ts";
+import { validityChecks } from "./checks.ts";
+import { decodeHistogram, percentileMs } from "./histogram.ts";
+import type { EndpointRecord, CompleteLoadRequest, WindowRecord } from "./request.ts";
+
+export function loadResult(request: CompleteLoadRequest, record: WindowRecord): LoadResult {
+  const response = decodeHistogram(record.response);
+  const lagP99Ms = percentileMs(decodeHistogram(record.lag), 99);
+  const latency = {
+    p50Ms: percentileMs(response, 50),
+    p90Ms: percentileMs(response, 90),
+    p95Ms: percentileMs(response, 95),
+    p99Ms: percentileMs(response, 99),
+    p999Ms: percentileMs(response, 99.9),
+    maxMs: response.maxValue / 1_000,
+    meanMs: response.mean / 1_000,
+  };
+  const requestsPerSecondReached = (record.answeredInTime * 1_000) / request.windowMs;
+  return {
+    requestsPerSecondTarget: request.requestsPerSecond,
+    requestsPerSecondReached,
+    windowMs: request.windowMs,
+    requests: record.scheduled - record.dropped,
+    errors: record.errors,
+    timeouts: record.timeouts,
+    dropped: record.dropped,
+    statuses: record.statuses,
+    latency,
+    histograms: { response: record.response, service: record.service, lag: record.lag },
+    // No request, no percentile: zero would look like a very fast endpoint.
+    endpoints: record.endpoints.filter((endpoint) => endpoint.requests > 0).map(endpointResult),
+    generator: { lagP99Ms, cpuShare: record.cpu.share },
+    checks: validityChecks(request, record, {
+      requestsPerSecondReached,
+      latencyP50Ms: latency.p50Ms,
+      lagP99Ms,
+    }),
+    ...(record.trace ? { trace: record.trace } : {}),
+  };
+}
+
+function endpointResult(endpoint: EndpointRecord): EndpointResult {
+  const response = decodeHistogram(endpoint.response);
+  return {
+    name: endpoint.name,
+    requests: endpoint.requests,
+    errors: endpoint.errors,
+    latencyP50Ms: percentileMs(response, 50),
+    latencyP95Ms: percentileMs(response, 95),
+    latencyP99Ms: percentileMs(response, 99),
+    responseBytesMean: endpoint.answered === 0 ? 0 : endpoint.responseBytes / endpoint.answered,
+    response: endpoint.response,
+  };
+}

@@ -1,0 +1,151 @@
+/** Scales: from measured values to pixels, with round ticks. */
+import { metricOf, type MetricId } from "../../core/metric.ts";
+import { formatBytes, significant } from "../../core/units.ts";
+
+export interface Tick {
+  readonly position: number;
+  readonly label: string;
+}
+
+export interface Scale {
+  readonly at: (value: number) => number;
+  readonly ticks: readonly Tick[];
+  /** Said in the caption when it is not the plain case, a linear axis from zero. */
+  readonly note: string | undefined;
+}
+
+export type Format = (value: number) => string;
+
+/** A linear scale over the values; from zero unless they are all far from it, which the note then says. */
+export function linearScale(
+  values: readonly number[],
+  pixels: readonly [number, number],
+  format: Format,
+): Scale {
+  const least = Math.min(...values);
+  const greatest = Math.max(...values);
+  const spread = greatest - least || Math.abs(greatest) || 1;
+  const fromZero = least >= 0 && least < 0.5 * greatest;
+  const low = fromZero || least === 0 ? 0 : least - 0.15 * spread;
+  const high = greatest + 0.15 * spread;
+  const at = between(low, high, pixels, (value) => value);
+  return {
+    at,
+    ticks: linearTicks(low, high).map((value) => ({ position: at(value), label: format(value) })),
+    note: low === 0 ? undefined : "The vertical axis does not start at 0.",
+  };
+}
+
+/** A logarithmic scale; every value has to be above zero. `room` is the factor left free at both ends. */
+export function logScale(
+  values: readonly number[],
+  pixels: readonly [number, number],
+  format: Format,
+  room = 1.15,
+): Scale {
+  const low = Math.min(...values) / room;
+  const high = Math.max(...values) * room;
+  const at = between(low, high, pixels, Math.log);
+  return {
+    at,
+    ticks: logTicks(low, high).map((value) => ({ position: at(value), label: format(value) })),
+    note: "The vertical axis is logarithmic.",
+  };
+}
+
+/** Where settings lie on an axis: logarithmic when they span a lot; zero then lies where half the least one would. */
+export function settingScale(
+  settings: readonly number[],
+  [from, to]: readonly [number, number],
+): { readonly at: (value: number) => number; readonly logarithmic: boolean } {
+  const least = Math.min(...settings);
+  const positive = settings.filter((setting) => setting > 0);
+  const unit = Math.min(...positive);
+  const logarithmic = least >= 0 && positive.length > 1 && Math.max(...positive) / unit >= 8;
+  const bend = logarithmic
+    ? (value: number) => Math.log2(value > 0 ? value / unit : 0.5)
+    : (value: number) => value;
+  const inset = 0.05 * (to - from);
+  const at = between(least, Math.max(...settings), [from + inset, to - inset], bend);
+  return { at, logarithmic };
+}
+
+/** Values of a metric on an axis: the number alone, the unit being in the axis label; bytes carry their own. */
+export function axisFormat(metric: MetricId): Format {
+  switch (metricOf(metric).unit) {
+    case "ratio":
+      return (value) => trimmed(value * 100);
+    case "bytes":
+      return (value) => formatBytes(value);
+    case "ms":
+    case "per-second":
+    case "count":
+      return trimmed;
+  }
+}
+
+export function axisLabel(metric: MetricId): string {
+  const { title, unit } = metricOf(metric);
+  switch (unit) {
+    case "ms":
+      return `${title} (ms)`;
+    case "ratio":
+      return `${title} (%)`;
+    case "per-second":
+      return title.includes("/s") ? title : `${title} (per second)`;
+    case "bytes":
+    case "count":
+      return title;
+  }
+}
+
+/** Without the zeros that say nothing: 2.50 is 2.5. */
+export function trimmed(value: number): string {
+  const text = significant(Math.abs(value) < 1e-12 ? 0 : value);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+function between(
+  low: number,
+  high: number,
+  [from, to]: readonly [number, number],
+  bend: (value: number) => number,
+): (value: number) => number {
+  const start = bend(low);
+  const length = bend(high) - start || 1;
+  return (value) => from + ((bend(value) - start) / length) * (to - from);
+}
+
+/** The widest of the round steps that gives four ticks or more. */
+function linearTicks(low: number, high: number): readonly number[] {
+  const power = 10 ** Math.floor(Math.log10(high - low));
+  const step = [5, 2, 1, 0.5, 0.2, 0.1].find((each) => stepsWithin(each * power, low, high) >= 4);
+  const width = (step ?? 0.1) * power;
+  const first = Math.ceil(low / width);
+  return Array.from(
+    { length: stepsWithin(width, low, high) },
+    (_, index) => (first + index) * width,
+  );
+}
+
+function stepsWithin(step: number, low: number, high: number): number {
+  return Math.floor(high / step) - Math.ceil(low / step) + 1;
+}
+
+function logTicks(low: number, high: number): readonly number[] {
+  for (const mantissas of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7]]) {
+    const ticks = ticksOf(mantissas, low, high);
+    if (ticks.length >= 4) return ticks;
+  }
+  return linearTicks(low, high);
+}
+
+function ticksOf(mantissas: readonly number[], low: number, high: number): readonly number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1)
+    for (const mantissa of mantissas) {
+      const value = mantissa * 10 ** power;
+      if (value >= low && value <= high) ticks.push(value);
+    }
+  return ticks;
+}

@@ -1,0 +1,70 @@
+/** What this measurement cannot say, worked out from the run itself. */
+import { metricOf } from "../../core/metric.ts";
+import { significant } from "../../core/units.ts";
+import { countOf, formatSetDuration } from "../format.ts";
+import { plain } from "../markdown-text.ts";
+import type { Summary } from "../summary.ts";
+import { readLoad } from "../windows.ts";
+
+export function limitsOf(summary: Summary): readonly string[] {
+  return [
+    sameMachine(summary),
+    "Requests travel over the loopback interface: the network between your users, service and stores is not in these numbers, and a saved round trip is worth more there than here.",
+    oneRate(summary),
+    tail(summary),
+    ...expiry(summary),
+    `Intervals cover the truth about 19 times in 20 when they say 95 %: of 20 metrics without any change, about one looks changed. Only the metric that a trial was decided by, and the persona's objectives in the confirmation, were chosen beforehand.`,
+    "The permutation p assumes nothing about the shape of the noise and only checks the interval: with 5 pairs it cannot be under 0.063, with 7 not under 0.016, with 10 not under 0.002.",
+    "Effects of single trials are against the incumbent of their time and do not add up; the trial that wins a search tends to overstate, which is why the headline is measured afresh.",
+    "The confirmation compares the two states on this machine, with this data and this mix of requests; growth of the data, other mixes and longer times are not in it.",
+    ...quick(summary),
+  ];
+}
+
+function sameMachine({ start }: Summary): string {
+  const { cores } = start.event.environment;
+  return `The load generator and the service under test share this machine (${countOf(cores, "core")}), as do PostgreSQL and Redis where perfopt starts them. Processor time that one takes the others lack, so a change that saves processor time looks better here than on separate machines, and the best sizes of pools and workers are those of this machine.`;
+}
+
+function oneRate({ rate }: Summary): string {
+  if (!rate) return "The run ended before a rate was set.";
+  return `All windows run at one rate, ${significant(rate.event.requestsPerSecond)} requests/s. How much load the service could take at most after the changes was not measured.`;
+}
+
+function tail({ confirmBlock, noiseBlock }: Summary): string {
+  const block = confirmBlock.pairs.length > 0 ? confirmBlock : noiseBlock;
+  const requests = readLoad(block, "incumbent", (load) => load.requests)?.median;
+  if (requests === undefined) return "How many requests a window holds was not measured.";
+  const beyond = (quantile: number) => Math.floor(requests * (1 - quantile) + 1e-9);
+  const p95 = metricOf("api.latencyP95Ms").title;
+  return `A window holds about ${requests.toFixed(0)} requests: ${beyond(0.95)} lie beyond its p95, ${beyond(0.99)} beyond its p99, ${beyond(0.999)} beyond its p99.9. ${requests < 100 ? `**${p95} of so few is hardly more than the slowest request.**` : "What rests on fewer than 10 is little more than the slowest requests."}`;
+}
+
+/** Caches that live longer than a window never expire within it, so what expiry costs is not seen. */
+function expiry({ net, knobs, start }: Summary): readonly string[] {
+  const { windowMs, warmupMs } = start.event.persona.workload;
+  const seenMs = windowMs + warmupMs;
+  const values = {
+    ...start.event.baselineValues,
+    ...Object.fromEntries(net.knobs.map(({ knob, to }) => [knob, to])),
+  };
+  const longer = knobs.flatMap((knob) => {
+    const value = values[knob.id];
+    const isTtl = knob.role?.endsWith("-ttl") ?? false;
+    return isTtl && knob.domain.kind === "duration" && typeof value === "number" && value > seenMs
+      ? [`${plain(knob.id)} ${formatSetDuration(value)}`]
+      : [];
+  });
+  if (longer.length === 0) return [];
+  return [
+    `A window with its warm-up lasts ${formatSetDuration(seenMs)}. Entries that live longer (${longer.join(", ")}) seldom expire within it: hit rates include what earlier windows stored, and what expiry costs is hardly seen.`,
+  ];
+}
+
+function quick({ start }: Summary): readonly string[] {
+  return start.event.quick
+    ? [
+        "This was a quick run: short windows and few pairs. Run it without `--quick` before relying on it.",
+      ]
+    : [];
+}
