@@ -1,6 +1,6 @@
 /** The loop: observe, ask the tuner, prove each change by interleaved pairs, keep or undo, confirm. */
 import type { Change } from "./core/knob.ts";
-import { DirtyTargetError, messageOf, PerfoptError, throwIfAborted } from "./core/errors.ts";
+import { DirtyTargetError, messageOf, throwIfAborted } from "./core/errors.ts";
 import type { Past } from "./core/observation.ts";
 import type { PlanPhase } from "./core/plan.ts";
 import { confirm } from "./optimize/confirm.ts";
@@ -30,6 +30,7 @@ export async function optimize(run: Run): Promise<Outcome> {
     return { outcome: "completed", kept: state.kept.map((each) => each.change), detail };
   } catch (error) {
     await giveUp(run, state, error);
+    throwIfAborted(run.signal);
     throw error;
   }
 }
@@ -88,10 +89,9 @@ function candidatesTried(history: readonly Past[]): number {
 async function giveUp(run: Run, state: RunState, error: unknown): Promise<void> {
   if (error instanceof DirtyTargetError) throw error;
   const undone: readonly Change[] = await undoAll(run, state);
-  const interrupted = error instanceof PerfoptError && error.code === "interrupted";
   await run.journal.append({
     type: "run-finished",
-    outcome: interrupted ? "interrupted" : "failed",
+    outcome: run.signal.aborted ? "interrupted" : "failed",
     detail: `${messageOf(error)}; ${undone.length} kept change(s) undone, the target is at its baseline`,
   });
 }

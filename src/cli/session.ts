@@ -4,13 +4,14 @@ import { join, relative } from "node:path";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
-import type { MetricId } from "../core/metric.ts";
+import { metricOf, type MetricId } from "../core/metric.ts";
 import type { Persona } from "../core/persona.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Effect } from "../core/trial.ts";
 import type { WorkloadDefinition } from "../core/workload.ts";
 import { openJournal } from "../journal/journal.ts";
 import { registerRun, type RunRecord } from "../journal/runs.ts";
+import { LAG_MS_MAX } from "../load/checks.ts";
 import { closeLoad, runWindow } from "../load/engine.ts";
 import { findSaturation } from "../load/saturation.ts";
 import { optimize } from "../optimize.ts";
@@ -45,6 +46,8 @@ const CONNECTIONS = 64;
 const SATURATION = { connections: 32, warmupMs: 2_000, durationMs: 5_000 } as const;
 /** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
 const ERROR_RATE_MAX = 0.01;
+
+const LAG_SHARE_OF_GOAL = 0.05;
 
 /** What every report shows beside the objectives. */
 const WATCHED: readonly MetricId[] = [
@@ -253,6 +256,7 @@ function loadOf(
           timeoutMs,
           connections: CONNECTIONS,
           errorRateMax: ERROR_RATE_MAX,
+          lagMsMax: lagAllowed(persona),
         },
         signal,
       ),
@@ -264,6 +268,16 @@ function loadOf(
       return requestsPerSecond;
     },
   };
+}
+
+/** A twentieth of the strictest latency goal, and at least what the load engine allows anyway. */
+function lagAllowed(persona: Persona): number {
+  const goals = persona.objectives
+    .filter(({ metric }) => metricOf(metric).unit === "ms" && metricOf(metric).group === "api")
+    .map(({ goal }) => goal);
+  return goals.length === 0
+    ? LAG_MS_MAX
+    : Math.max(LAG_MS_MAX, LAG_SHARE_OF_GOAL * Math.min(...goals));
 }
 
 function workloadOf(job: Job): WorkloadDefinition {

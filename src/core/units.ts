@@ -1,21 +1,31 @@
 /** Units as people write and read them: durations, byte sizes and ratios. */
 
-const DURATION_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-const BYTES = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3, tb: 1024 ** 4 } as const;
+const DURATION_MS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+]);
+const BYTES: ReadonlyMap<string, number> = new Map([
+  ["b", 1],
+  ["kb", 1024],
+  ["mb", 1024 ** 2],
+  ["gb", 1024 ** 3],
+  ["tb", 1024 ** 4],
+]);
 
 /** `"250ms"`, `"5s"`, `"1.5m"`, `"2h"` to milliseconds; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text.trim());
   if (!match) return undefined;
-  return Number(match[1]) * DURATION_MS[match[2] as keyof typeof DURATION_MS];
+  return Number(match[1]) * (DURATION_MS.get(match[2] ?? "") ?? Number.NaN);
 }
 
 /** `"512"`, `"64kb"`, `"128 MB"`, `"1gb"` to bytes (powers of 1024, as Redis and PostgreSQL count); undefined when it is not a size. */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?$/i.exec(text.trim());
   if (!match) return undefined;
-  const unit = (match[2] ?? "b").toLowerCase() as keyof typeof BYTES;
-  return Math.round(Number(match[1]) * BYTES[unit]);
+  return Math.round(Number(match[1]) * (BYTES.get((match[2] ?? "b").toLowerCase()) ?? Number.NaN));
 }
 
 export function formatDuration(ms: number): string {
@@ -56,5 +66,5 @@ export function formatChange(ratio: number): string {
 export function significant(value: number): string {
   if (value === 0) return "0";
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  return value.toFixed(Math.max(0, 2 - magnitude));
+  return value.toFixed(Math.min(100, Math.max(0, 2 - magnitude)));
 }

@@ -5,8 +5,12 @@ import type { CompleteLoadRequest, WindowRecord } from "./request.ts";
 
 /** Rounding and a few requests under way at the end stay below this; a generator or service that falls behind does not. */
 const RATE_SHARE_MIN = 0.99;
-/** A later send is part of the response time, which counts from the due time: up to this it changes no conclusion. wrk2 and autocannon print no such number: at a lag of 139 ms (p99, measured on a crowded machine) percentiles are fiction. */
-const LAG_MS_MAX = 1;
+/**
+ * A later send is part of the response time, which counts from the due time: up to this it changes no conclusion, and beyond it
+ * percentiles are fiction (139 ms at p99 was measured on a crowded machine; research/load-gate.md sections 2 and 3). What is
+ * judged against a goal may allow more, see `LoadRequest.lagMsMax`.
+ */
+export const LAG_MS_MAX = 1;
 const LAG_SHARE_OF_P50_MAX = 0.05;
 /** Above this share of a core the event loop queues, and percentiles show the generator (measured: at 78 % the median lag is 3.6 ms). */
 const CPU_SHARE_MAX = 0.7;
@@ -25,7 +29,7 @@ export function validityChecks(
 ): readonly ValidityCheck[] {
   return [
     rateReached(request, record, measured),
-    generatorLag(measured),
+    generatorLag(request, measured),
     generatorCpu(record),
     noDrops(request, record),
     errors(request, record),
@@ -51,8 +55,11 @@ function rateReached(
   };
 }
 
-function generatorLag({ lagP99Ms, latencyP50Ms }: Measured): ValidityCheck {
-  const limit = Math.max(LAG_MS_MAX, LAG_SHARE_OF_P50_MAX * latencyP50Ms);
+function generatorLag(
+  { lagMsMax }: CompleteLoadRequest,
+  { lagP99Ms, latencyP50Ms }: Measured,
+): ValidityCheck {
+  const limit = Math.max(lagMsMax, LAG_SHARE_OF_P50_MAX * latencyP50Ms);
   return {
     id: "generator-lag",
     ok: lagP99Ms <= limit,

@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import type { LoadResult } from "../core/sample.ts";
+import { LAG_MS_MAX } from "./checks.ts";
 import { loadResult } from "./result.ts";
 import type { CompleteLoadRequest, LoadRequest, WindowRecord } from "./request.ts";
 import type { WorkerReply } from "./worker.ts";
@@ -26,7 +27,12 @@ let idleWorker: Worker | undefined;
  */
 export async function runWindow(request: LoadRequest, signal: AbortSignal): Promise<LoadResult> {
   throwIfAborted(signal);
-  const complete = { connections: CONNECTIONS, outstandingMax: OUTSTANDING_MAX, ...request };
+  const complete = {
+    connections: CONNECTIONS,
+    outstandingMax: OUTSTANDING_MAX,
+    lagMsMax: LAG_MS_MAX,
+    ...request,
+  };
   checkRequest(complete);
   const worker = idleWorker ?? startWorker();
   idleWorker = undefined;

@@ -20,6 +20,11 @@ export interface LoadRequest {
   readonly connections?: number;
   /** A request that is due while this many wait for answers is dropped, and a drop makes the sample invalid. 10,000 by default. */
   readonly outstandingMax?: number;
+  /**
+   * How late requests may leave (p99) in a valid sample, where 5 % of the median response is less. 1 by default. Lag adds to every
+   * response time of both arms: it makes gains look smaller than they are, and a goal of 200 ms is not in doubt for 5 % of that.
+   */
+  readonly lagMsMax?: number;
   /** The greatest share of failed requests that a valid sample may have. */
   readonly errorRateMax: number;
   /** Whether the result lists the window's requests. */

@@ -25,6 +25,8 @@ export async function chooseRate(run: Run): Promise<number> {
       "check the service's log, or set a fixed rate in the persona: workload.rate.requestsPerSecond",
     );
   }
+  // The closed loop has warmed one arm only: both begin the run with fresh processes.
+  await run.bench.restartArms();
   await run.journal.append({
     type: "rate-set",
     saturationRequestsPerSecond: saturation,

@@ -1,5 +1,5 @@
 /** One step of a phase: look, probe a setting once, or prove a candidate by pairs. */
-import type { Candidate, Decision, Pair } from "../core/trial.ts";
+import type { Candidate, Decision, Pair, Role } from "../core/trial.ts";
 import type { Past, Step } from "../core/observation.ts";
 import type { Sample } from "../core/sample.ts";
 import { messageOf, PerfoptError } from "../core/errors.ts";
@@ -83,7 +83,7 @@ async function provenOrNot(
     await run.bench.setArm("incumbent", keptChanges(state));
     await run.bench.setArm("candidate", [...keptChanges(state), ...candidate.changes]);
   } catch (error) {
-    if (isRunError(error)) throw error;
+    if (run.signal.aborted || isDirty(error)) throw error;
     return failed(`it could not be staged: ${messageOf(error)}`);
   }
   return measureUntilDecided(run, state, phase, candidate, pairsMax);
@@ -128,11 +128,7 @@ function minEffectOf(run: Run, phase: PhaseState): number {
 }
 
 /** A candidate that cannot be measured while the incumbent can has failed; when neither can, nothing is known. */
-function invalidTrial(
-  role: Pair["order"] | string,
-  sample: Sample,
-  pairs: readonly Pair[],
-): Decided {
+function invalidTrial(role: Role, sample: Sample, pairs: readonly Pair[]): Decided {
   const why = sample.invalidBecause.join("; ");
   if (role === "candidate")
     return failed(`its windows were invalid after ${pairs.length} good pairs: ${why}`);
@@ -150,10 +146,8 @@ function failed(reason: string): Decided {
   return { kind: "decided", decision, effects: [], constraints: [] };
 }
 
-function isRunError(error: unknown): boolean {
-  return (
-    error instanceof PerfoptError && (error.code === "interrupted" || error.code === "dirty-target")
-  );
+function isDirty(error: unknown): boolean {
+  return error instanceof PerfoptError && error.code === "dirty-target";
 }
 
 export function keptChanges(state: RunState) {

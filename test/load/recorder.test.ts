@@ -13,6 +13,7 @@ const request = {
   }),
   connections: 1,
   outstandingMax: 1,
+  lagMsMax: 1,
 };
 const cpu = { share: 0.1, source: "thread" } as const;
 

@@ -1,0 +1,312 @@
+/** One arm: its own database, Redis and service process, brought to the values and indexes that it is told to have. */
+import { join } from "node:path";
+import type { Client } from "pg";
+import { throwIfAborted } from "../core/errors.ts";
+import type { Resource } from "../core/event.ts";
+import type { Change, IndexDefinition } from "../core/knob.ts";
+import type { TargetFile } from "../core/target-file.ts";
+import type { Role } from "../core/trial.ts";
+import { cloneDatabase, cloneName, dropClone } from "./clone.ts";
+import { freePort } from "./free-port.ts";
+import { makeFolder, type Environment } from "./home.ts";
+import { createIndexSql, indexName, tableName } from "./index-sql.ts";
+import {
+  checkValue,
+  knobEnvironment,
+  knobOf,
+  knobRedisSettings,
+  valuesAfter,
+  type KnobValues,
+} from "./knob-values.ts";
+import {
+  changeSetting,
+  readSetting,
+  startRedis,
+  withRedis,
+  type RedisServer,
+} from "./redis-server.ts";
+import { noteProcess, type Note } from "./resources.ts";
+import { startService, type ServiceProcess } from "./service.ts";
+import type { Source } from "./source.ts";
+import { cancelledOnAbort, connect, withConnection, withDatabase } from "./sql.ts";
+
+const BUILD_TIMEOUT_MS = 10 * 60_000;
+
+export interface ArmOptions {
+  readonly targetFile: TargetFile;
+  readonly runId: string;
+  /** For logs and Redis; removed when the bench closes well. */
+  readonly folder: string;
+  readonly source: Pick<Source, "adminUrl" | "serviceUrl" | "owner" | "server">;
+  readonly baselineValues: KnobValues;
+  readonly environment: Environment;
+  readonly note: Note;
+  readonly signal: AbortSignal;
+}
+
+export interface Arm {
+  readonly role: Role;
+  readonly folder: string;
+  readonly adminUrl: string;
+  readonly serviceUrl: string;
+  /** For counters; stays open. */
+  readonly client: Client;
+  readonly redis: RedisServer | undefined;
+  port: number;
+  /** What it should have. */
+  values: KnobValues;
+  /** What it has. */
+  indexes: readonly IndexDefinition[];
+  redisSettings: Readonly<Record<string, string>>;
+  service: RunningService | undefined;
+  /** The process has to be replaced before the next window, so that both arms' are of the same age. */
+  stale: boolean;
+  starts: number;
+}
+
+interface RunningService extends ServiceProcess {
+  /** The knobs' variables that it was started with. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly removed: () => Promise<void>;
+}
+
+/** What has to be called, in reverse order, to take an arm away again. */
+export type Undo = () => Promise<void>;
+
+/** Every step that leaves something behind adds its undo at once, so that a failure on the way leaks nothing. */
+export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Promise<Arm> {
+  const letter = role === "incumbent" ? "a" : "b";
+  const folder = join(options.folder, letter);
+  await makeFolder(folder);
+  const database = cloneName(options.runId, letter);
+  await openDatabase(database, options, undo);
+  const adminUrl = withDatabase(options.source.adminUrl, database);
+  const client = await connect(adminUrl);
+  undo.push(() => client.end());
+  // Without the right or the library for it, statements are not counted, and their metrics are absent.
+  await client.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").catch(() => {});
+  const settings = await redisSettingsOf(options);
+  const redis = await openRedis(letter, folder, settings, options, undo);
+  const arm: Arm = {
+    role,
+    folder,
+    adminUrl,
+    serviceUrl: withDatabase(options.source.serviceUrl, database),
+    client,
+    redis,
+    port: await freePort(),
+    values: options.baselineValues,
+    indexes: [],
+    redisSettings: settings,
+    service: undefined,
+    stale: true,
+    starts: 0,
+  };
+  undo.push(() => stopArmService(arm));
+  return arm;
+}
+
+async function openDatabase(name: string, options: ArmOptions, undo: Undo[]): Promise<void> {
+  throwIfAborted(options.signal);
+  const resource: Resource = { id: name, kind: "database", name };
+  await options.note({ type: "resource-creating", resource });
+  undo.push(async () => {
+    await dropClone(options.source.adminUrl, name);
+    await options.note({ type: "resource-removed", resourceId: name });
+  });
+  await cloneDatabase(options.source, name);
+  await options.note({ type: "resource-created", resource });
+}
+
+async function openRedis(
+  letter: string,
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+  options: ArmOptions,
+  undo: Undo[],
+): Promise<RedisServer | undefined> {
+  if (!options.targetFile.redis) return undefined;
+  const title = `Redis of arm ${letter}`;
+  const resource = await noteProcess(options.note, `${options.runId}/${letter}/redis`, title);
+  // One undo for both ends: a server that never came up has been stopped, but the journal still lists it.
+  let redis: RedisServer | undefined;
+  undo.push(async () => {
+    await redis?.stop();
+    await resource.removed();
+  });
+  redis = await startRedis({
+    folder: join(folder, "redis"),
+    settings,
+    environment: options.environment,
+    signal: options.signal,
+    title,
+    resourceId: resource.id,
+    onProcess: resource.onProcess,
+  });
+  return redis;
+}
+
+/** The arms' Redis has the settings of the target's own, and the knobs' values over them. */
+async function redisSettingsOf(options: ArmOptions): Promise<Record<string, string>> {
+  const { redis, knobs } = options.targetFile;
+  if (!redis) return {};
+  const base = redis.kind === "local" ? redis.settings : await copiedSettings(redis.url);
+  return { ...base, ...knobRedisSettings(knobs, options.baselineValues) };
+}
+
+function copiedSettings(url: string): Promise<Record<string, string>> {
+  return withRedis(url, async (client) => {
+    const settings: Record<string, string> = {};
+    for (const parameter of ["maxmemory", "maxmemory-policy", "maxmemory-samples"]) {
+      const value = await readSetting(client, parameter);
+      if (value !== undefined) settings[parameter] = value;
+    }
+    return settings;
+  });
+}
+
+/** What bringing an arm to a state has touched, so that the other arm can be made alike. */
+export interface Staged {
+  readonly environment: boolean;
+  readonly redis: boolean;
+  readonly tables: readonly string[];
+}
+
+/**
+ * Brings the database and Redis of an arm to the baseline plus these changes. A changed environment stops the service,
+ * which the caller starts again. The arm's record follows every step, so that after a failure the next call goes on from what is there.
+ */
+export async function stageArm(
+  arm: Arm,
+  changes: readonly Change[],
+  options: ArmOptions,
+): Promise<Staged> {
+  const { knobs } = options.targetFile;
+  const values = valuesAfter(options.baselineValues, changes);
+  for (const change of changes) {
+    if (change.kind === "set-knob") checkValue(knobOf(knobs, change.knob), change.to);
+  }
+  arm.values = values;
+  const running = arm.service?.environment;
+  const environment = !running || !isSame(running, knobEnvironment(knobs, values));
+  if (environment) await stopArmService(arm);
+  const tables = await stageIndexes(arm, changes, options);
+  const redis = await stageRedis(arm, knobRedisSettings(knobs, values));
+  return { environment, redis, tables };
+}
+
+async function stageIndexes(
+  arm: Arm,
+  changes: readonly Change[],
+  options: ArmOptions,
+): Promise<readonly string[]> {
+  const wanted = changes.flatMap((change) =>
+    change.kind === "create-index" ? [change.index] : [],
+  );
+  const surplus = arm.indexes.filter((index) => !wanted.some((each) => isSameIndex(each, index)));
+  const missing = wanted.filter((index) => !arm.indexes.some((each) => isSameIndex(each, index)));
+  if (surplus.length === 0 && missing.length === 0) return [];
+  await onArm(arm, options, async (statement) => {
+    for (const index of surplus) {
+      await statement(`DROP INDEX IF EXISTS ${indexName(index)}`);
+      arm.indexes = arm.indexes.filter((each) => each !== index);
+    }
+    for (const index of missing) {
+      await statement(createIndexSql(index, "plain"));
+      arm.indexes = [...arm.indexes, index];
+    }
+  });
+  return [...new Set([...surplus, ...missing].map(tableName))];
+}
+
+/** Vacuumed and analysed: done on both arms whenever one has had a table's indexes changed. */
+export async function tidyTables(
+  arm: Arm,
+  tables: readonly string[],
+  options: ArmOptions,
+): Promise<void> {
+  await onArm(arm, options, async (statement) => {
+    for (const table of tables) await statement(`VACUUM (ANALYZE) ${table}`);
+  });
+}
+
+function onArm(
+  arm: Arm,
+  { signal }: ArmOptions,
+  use: (statement: (sql: string) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  return withConnection(
+    arm.adminUrl,
+    (client) =>
+      use((sql) =>
+        cancelledOnAbort(client, { url: arm.adminUrl, signal }, () => client.query(sql)),
+      ),
+    { statementTimeoutMs: BUILD_TIMEOUT_MS },
+  );
+}
+
+async function stageRedis(arm: Arm, settings: Readonly<Record<string, string>>): Promise<boolean> {
+  let changed = false;
+  for (const [parameter, value] of Object.entries(settings)) {
+    if (!arm.redis || arm.redisSettings[parameter] === value) continue;
+    await changeSetting(arm.redis.client, parameter, value);
+    arm.redisSettings = { ...arm.redisSettings, [parameter]: value };
+    changed = true;
+  }
+  return changed;
+}
+
+/** A fresh process with the arm's values. */
+export async function startArmService(arm: Arm, options: ArmOptions): Promise<void> {
+  await stopArmService(arm);
+  const { targetFile, runId } = options;
+  arm.starts += 1;
+  const id = `${runId}/${arm.role}/service/${arm.starts}`;
+  const resource = await noteProcess(options.note, id, `service of the ${arm.role} arm`);
+  try {
+    const service = await startService({
+      targetFile,
+      values: arm.values,
+      postgresUrl: arm.serviceUrl,
+      redisUrl: arm.redis?.url,
+      environment: options.environment,
+      logPath: join(arm.folder, `service-${arm.starts}.log`),
+      signal: options.signal,
+      port: arm.port,
+      resourceId: id,
+      onProcess: resource.onProcess,
+    });
+    const environment = knobEnvironment(targetFile.knobs, arm.values);
+    arm.service = { ...service, environment, removed: resource.removed };
+    arm.port = service.port;
+    arm.stale = false;
+  } catch (error) {
+    await resource.removed();
+    throw error;
+  }
+}
+
+export async function stopArmService(arm: Arm): Promise<void> {
+  const { service } = arm;
+  if (!service) return;
+  arm.service = undefined;
+  arm.stale = true;
+  await service.stop();
+  await service.removed();
+}
+
+function isSame(
+  left: Readonly<Record<string, string>>,
+  right: Readonly<Record<string, string>>,
+): boolean {
+  const names = Object.keys(left);
+  return (
+    names.length === Object.keys(right).length && names.every((name) => left[name] === right[name])
+  );
+}
+
+function isSameIndex(left: IndexDefinition, right: IndexDefinition): boolean {
+  return (
+    left.name === right.name && createIndexSql(left, "plain") === createIndexSql(right, "plain")
+  );
+}

@@ -1,0 +1,84 @@
+/** Values of knobs: what is in force after changes, and how each value is written for its setter. */
+import { PerfoptError } from "../core/errors.ts";
+import { domainError, type Change, type Knob, type KnobValue } from "../core/knob.ts";
+
+export type KnobValues = Readonly<Record<string, KnobValue>>;
+
+export function knobOf(knobs: readonly Knob[], id: string): Knob {
+  const found = knobs.find((knob) => knob.id === id);
+  if (found) return found;
+  throw new PerfoptError(
+    "bad-input",
+    `the target has no knob ${id}`,
+    `its knobs are ${knobs.map((knob) => knob.id).join(", ") || "none"}`,
+  );
+}
+
+/** Throws PerfoptError when the value is outside the knob's domain. */
+export function checkValue(knob: Knob, value: KnobValue): void {
+  const problem = domainError(knob.domain, value);
+  if (problem === undefined) return;
+  throw new PerfoptError(
+    "bad-input",
+    `knob ${knob.id}: ${problem}`,
+    "choose a value inside the domain that the target file gives",
+  );
+}
+
+/** The values after these changes, in order. */
+export function valuesAfter(values: KnobValues, changes: readonly Change[]): KnobValues {
+  const after: Record<string, KnobValue> = { ...values };
+  for (const change of changes) {
+    if (change.kind === "set-knob") after[change.knob] = change.to;
+  }
+  return after;
+}
+
+/** The environment variables that say these values. */
+export function knobEnvironment(
+  knobs: readonly Knob[],
+  values: KnobValues,
+): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const knob of knobs) {
+    if (knob.set.kind !== "env") continue;
+    environment[knob.set.variable] = writeValue(knob, values[knob.id] ?? knob.default);
+  }
+  return environment;
+}
+
+/** The Redis settings that say these values. */
+export function knobRedisSettings(
+  knobs: readonly Knob[],
+  values: KnobValues,
+): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const knob of knobs) {
+    if (knob.set.kind !== "redis") continue;
+    settings[knob.set.parameter] = writeValue(knob, values[knob.id] ?? knob.default);
+  }
+  return settings;
+}
+
+/** A knob's value as its setter writes it: durations in ms and sizes in bytes unless the setter counts in another unit. */
+export function writeValue(knob: Knob, value: KnobValue): string {
+  if (typeof value !== "number") return String(value);
+  const unit = knob.set.kind === "env" ? knob.set.unit : undefined;
+  if (unit === "s" && knob.domain.kind === "duration") return String(value / 1000);
+  if (unit === "mb" && knob.domain.kind === "bytes") return String(value / 1024 ** 2);
+  return String(value);
+}
+
+/** A setting as Redis wrote it, as a value of the knob. */
+export function readValue(knob: Knob, text: string): KnobValue {
+  switch (knob.domain.kind) {
+    case "int":
+    case "duration":
+    case "bytes":
+      return Number(text);
+    case "bool":
+      return text === "yes" || text === "true" || text === "1";
+    case "enum":
+      return text;
+  }
+}

@@ -1,0 +1,189 @@
+/** What every tuner promises, whatever it sees and whatever becomes of its candidates. */
+import * as fc from "fast-check";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { domainError } from "../../src/core/knob.ts";
+import type { Change, KnobValue } from "../../src/core/knob.ts";
+import { isMetricId, metrics } from "../../src/core/metric.ts";
+import type { MetricId } from "../../src/core/metric.ts";
+import type { Ask, Past, Step, TargetView } from "../../src/core/observation.ts";
+import type { AnyTuner } from "../../src/tuners/tuner.ts";
+import { makeSample } from "../samples.ts";
+import { askOf, decided, strategyOf, viewOf } from "../tuners/views.ts";
+
+export interface Situation {
+  readonly title: string;
+  readonly view: TargetView;
+  /** Instead of what the tuner would observe there, for tuners whose observation needs a real database. */
+  readonly observation?: unknown;
+}
+
+/** More steps than any budget allows: the loop itself stops at 24. */
+const STEPS_MAX = 24;
+const CANDIDATES_MAX = 4;
+
+export function tunerContract(tuner: AnyTuner, situations: readonly Situation[]): void {
+  describe(`the contract of ${tuner.id}`, () => {
+    afterEach(() => vi.restoreAllMocks());
+
+    test("says what it is for and when it cannot help", () => {
+      expect(tuner.title).not.toBe("");
+      expect(tuner.rationale).toMatch(/helps?\b[^]*cannot/i);
+    });
+
+    test("is done, with a reason, on a target without its knobs", async () => {
+      const observation = await tuner.observe(viewOf({ knobs: [] }));
+      const step = tuner.next(askOf(observation));
+      expect(step).toMatchObject({ kind: "done" });
+      // The first role is the one that it cannot do without.
+      for (const role of tuner.roles.slice(0, 1)) expect(JSON.stringify(step)).toContain(role);
+    });
+
+    for (const situation of situations) {
+      test(`${situation.title}: the observation is plain JSON`, async () => {
+        const observation = await observe(tuner, situation, situation.view);
+        expect(JSON.parse(JSON.stringify(observation))).toEqual(observation);
+      });
+
+      test(`${situation.title}: ends, within the domains, whatever is measured and decided`, async () => {
+        await fc.assert(
+          fc.asyncProperty(world, (each) => live(tuner, situation, each)),
+          { numRuns: 150, seed: 20_261_122 },
+        );
+      });
+    }
+  });
+}
+
+interface World {
+  readonly objective: MetricId;
+  readonly noiseFloor: number;
+  readonly verdicts: readonly ("keep" | "discard" | "inconclusive")[];
+  /** What probes report; undefined is an invalid window. */
+  readonly measured: readonly (number | undefined)[];
+}
+
+const world: fc.Arbitrary<World> = fc.record({
+  objective: fc.constantFrom(...metrics.map((metric) => metric.id).filter(isMetricId)),
+  noiseFloor: fc.double({ min: 0, max: 0.3, noNaN: true }),
+  verdicts: fc.array(fc.constantFrom("keep", "discard", "inconclusive"), {
+    minLength: 1,
+    maxLength: 6,
+  }),
+  measured: fc.array(
+    fc.constantFrom(undefined, 0, 0.001, 1, 50, 90, 99, 100, 101, 110, 200, 1_000),
+    {
+      minLength: 1,
+      maxLength: 8,
+    },
+  ),
+});
+
+/** One phase as the loop would run it, with every promise checked at every step. */
+async function live(
+  tuner: AnyTuner,
+  situation: Situation,
+  { objective, noiseFloor, verdicts, measured }: World,
+): Promise<void> {
+  let view = situation.view;
+  let observation = freeze(await observe(tuner, situation, view));
+  const history: Past[] = [];
+  const ids = new Set<string>();
+  for (let steps = 0; steps <= STEPS_MAX; steps += 1) {
+    const ask = {
+      observation,
+      history: freeze([...history]),
+      strategy: strategyOf(objective),
+      noiseFloor,
+      candidatesMax: CANDIDATES_MAX,
+    };
+    const step = purely(tuner, ask);
+    if (step.kind === "done") {
+      expect(step.because.length).toBeGreaterThan(10);
+      return;
+    }
+    const changes = step.kind === "probe" ? step.changes : step.candidate.changes;
+    expect(changes.length).toBeGreaterThan(0);
+    for (const change of changes) checkChange(change, view);
+    if (step.kind === "probe") {
+      expect(step.why).not.toBe("");
+      history.push({ ...step, sample: sampleOf(objective, measured[steps % measured.length]) });
+      continue;
+    }
+    const { candidate } = step;
+    expect(candidate.tuner).toBe(tuner.id);
+    expect(candidate.hypothesis).not.toBe("");
+    expect(ids).not.toContain(candidate.id);
+    ids.add(candidate.id);
+    expect(ids.size).toBeLessThanOrEqual(CANDIDATES_MAX);
+    const verdict = verdicts[ids.size % verdicts.length] ?? "discard";
+    history.push(decided(candidate, verdict));
+    if (verdict !== "keep") continue;
+    view = { ...view, values: applied(view.values, candidate.changes) };
+    observation = freeze(await observe(tuner, situation, view));
+  }
+  expect.unreachable(`${tuner.id} did not end within ${STEPS_MAX} steps`);
+}
+
+function observe(tuner: AnyTuner, situation: Situation, view: TargetView): Promise<unknown> {
+  return "observation" in situation ? Promise.resolve(situation.observation) : tuner.observe(view);
+}
+
+function forbidden(): never {
+  throw new Error("next asked the clock or for randomness");
+}
+
+/** The same ask gives the same step, and neither clock nor randomness is asked. */
+function purely(tuner: AnyTuner, ask: Ask<unknown>): Step {
+  const mocks = [
+    vi.spyOn(Date, "now").mockImplementation(forbidden),
+    vi.spyOn(performance, "now").mockImplementation(forbidden),
+    vi.spyOn(Math, "random").mockImplementation(forbidden),
+  ];
+  try {
+    const step = tuner.next(ask);
+    // From the journal the observation comes back as JSON.
+    const again = tuner.next({ ...ask, observation: JSON.parse(JSON.stringify(ask.observation)) });
+    if (JSON.stringify(step) !== JSON.stringify(again))
+      throw new Error(`${tuner.id} gave two steps for one ask`);
+    return step;
+  } finally {
+    for (const mock of mocks) mock.mockRestore();
+  }
+}
+
+function checkChange(change: Change, view: TargetView): void {
+  if (change.kind === "create-index") {
+    expect(change.index.columns.length).toBeGreaterThan(0);
+    expect(new TextEncoder().encode(change.index.name).length).toBeLessThanOrEqual(63);
+    return;
+  }
+  const knob = view.knobs.find((each) => each.id === change.knob);
+  expect(knob, `there is no knob ${change.knob}`).toBeDefined();
+  expect(change.from).toBe(view.values[change.knob]);
+  expect(change.to).not.toBe(change.from);
+  // Both ways: the undo has to be a change that the target accepts, too.
+  expect(knob && domainError(knob.domain, change.to)).toBeUndefined();
+  expect(knob && domainError(knob.domain, change.from)).toBeUndefined();
+}
+
+function applied(
+  values: Readonly<Record<string, KnobValue>>,
+  changes: readonly Change[],
+): Readonly<Record<string, KnobValue>> {
+  return changes.reduce(
+    (all, change) => (change.kind === "set-knob" ? { ...all, [change.knob]: change.to } : all),
+    values,
+  );
+}
+
+function sampleOf(objective: MetricId, value: number | undefined) {
+  return value === undefined
+    ? makeSample({}, { invalidBecause: "the rate was missed" })
+    : makeSample({ [objective]: value });
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const each of Object.values(value)) freeze(each);
+  return Object.freeze(value);
+}

@@ -1,0 +1,104 @@
+/** Connection pool: which sizes it probes, which one it has decided, and what it says when none is better. */
+import { expect, test } from "vitest";
+import type { Ask, Past } from "../../src/core/observation.ts";
+import { connectionPool } from "../../src/tuners/connection-pool.ts";
+import { makeSample } from "../samples.ts";
+import {
+  askOf,
+  candidateOf,
+  decided,
+  knobs,
+  reasonOf,
+  strategyOf,
+  valuesOf,
+  viewOf,
+} from "./views.ts";
+import type { ViewSketch } from "./views.ts";
+
+/** Runs probes to the end of the search on a target whose p95 is a function of the pool's size. */
+async function search(
+  p95Ms: (size: number) => number,
+  sketch: ViewSketch = {},
+  ask: Partial<Ask<unknown>> = {},
+) {
+  const view = viewOf({
+    metrics: { "api.latencyP95Ms": p95Ms(15), "pool.waitMs": 4, "pool.useRatio": 0.85 },
+    ...sketch,
+  });
+  const observation = await connectionPool.observe(view);
+  const history: Past[] = [...(ask.history ?? [])];
+  const tried: number[] = [];
+  for (let steps = 0; steps < 30; steps += 1) {
+    const step = connectionPool.next(askOf(observation, { ...ask, history }));
+    if (step.kind !== "probe") return { step, tried };
+    const size = Number(valuesOf(step)["connections"]);
+    tried.push(size);
+    history.push({ ...step, sample: makeSample({ "api.latencyP95Ms": p95Ms(size) }) });
+  }
+  throw new Error("the search did not end");
+}
+
+/** A p95 by the size of the pool. */
+const at = (special: Readonly<Record<number, number>>, otherwise: number) => (size: number) =>
+  special[size] ?? otherwise;
+
+test("climbs from the preset while it pays, and has the best decided", async () => {
+  const { step, tried } = await search((size) => 300 / Math.min(size, 30));
+  expect(tried).toEqual([30, 50]);
+  const { changes, hypothesis, evidence } = candidateOf(step);
+  expect(changes).toEqual([{ kind: "set-knob", knob: "connections", from: 15, to: 30 }]);
+  expect(hypothesis).toMatch(/a pool of 30 instead of 15 connections/);
+  expect(evidence.join("\n")).toMatch(
+    /15: 20\.0, 30: 10\.0, 50: 10\.0[^]*85\.0 %[^]*4\.00 ms[^]*12 connections open, 3 active/,
+  );
+});
+
+test("leaves the server connections for both arms and does not go below the pool's own minimum", async () => {
+  expect((await search((size) => 300 / size, { maxConnections: 80 })).tried).toEqual([30, 40]);
+  expect(
+    (await search((size) => 100 + size, { values: { "connections-least": 5 } })).tried,
+  ).toEqual([30, 6, 5]);
+});
+
+test("says so when no size is better, with the numbers; a smaller pool that does as well is mentioned", async () => {
+  const { step, tried } = await search(() => 100);
+  expect(tried).toEqual([30, 6]);
+  expect(reasonOf(step)).toMatch(
+    /no pool size was better than 15 .* a pool of 6 measured the same as 15/,
+  );
+  expect(reasonOf(step)).toMatch(/15: 100, 30: 100, 6: 100/);
+});
+
+test("a gain within the noise is not worth a trial", async () => {
+  const slightly = at({ 30: 96 }, 100);
+  expect((await search(slightly, {}, { noiseFloor: 0.1 })).step.kind).toBe("done");
+  expect((await search(slightly, {}, { noiseFloor: 0.02 })).step.kind).toBe("candidate");
+});
+
+test.each(["keep", "discard", "inconclusive"] as const)(
+  "is done after the trial: %s",
+  async (verdict) => {
+    const { step } = await search((size) => 300 / Math.min(size, 30));
+    const history = [decided(candidateOf(step), verdict)];
+    expect(reasonOf((await search(() => 100, {}, { history })).step)).toMatch(
+      verdict === "keep" ? /was kept/ : /did not hold in pairs/,
+    );
+  },
+);
+
+test.each<[what: string, sketch: ViewSketch, reason: RegExp]>([
+  [
+    "there is no such knob",
+    { knobs: knobs.filter((knob) => knob.role !== "pool-max") },
+    /no knob .* pool-max/,
+  ],
+  ["the window was invalid", { invalidBecause: "the rate was missed" }, /API p95 was not measured/],
+  ["the objective was not measured", { metrics: {} }, /API p95 was not measured/],
+])("is done when %s", async (_, sketch, reason) => {
+  expect(reasonOf((await search(() => 100, sketch)).step)).toMatch(reason);
+});
+
+test("probes no more often than the strategy allows", async () => {
+  const strategy = strategyOf("api.latencyP95Ms", { probesMax: 1 });
+  expect((await search((size) => 300 / size, {}, { strategy })).tried).toEqual([30]);
+});

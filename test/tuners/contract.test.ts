@@ -1,0 +1,94 @@
+/** Every tuner of the list keeps the contract, in situations that make it work and in some that should not. */
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import type { IndexAdvice, SelectedIndex } from "../../src/advise/indexes/advise.ts";
+import { tunerOf, tuners } from "../../src/tuners/index.ts";
+import { tunerContract } from "../contract/tuner.ts";
+import type { Situation } from "../contract/tuner.ts";
+import { MB, skewedKeys, traceOf, viewOf } from "./views.ts";
+
+const views: readonly Situation[] = [
+  { title: "a quiet target", view: viewOf({ metrics: {} }) },
+  {
+    title: "a busy target",
+    view: viewOf({
+      trace: traceOf(skewedKeys(1_000, 200)),
+      metrics: {
+        "api.latencyP95Ms": 100,
+        "pool.waitMs": 20,
+        "pool.useRatio": 0.95,
+        "cache.hitRate": 0.5,
+        "cache.l1HitRate": 0,
+      },
+      redis: {
+        usedBytes: 127 * MB,
+        datasetBytes: 110 * MB,
+        evictedInWindow: 500,
+        missesInWindow: 3_000,
+      },
+    }),
+  },
+  {
+    title: "a target at its limits",
+    view: viewOf({
+      trace: traceOf(skewedKeys(1_000, 200), { responseBytes: 5 * MB }),
+      values: {
+        connections: 200,
+        "connections-least": 200,
+        "memory-ttl": 600_000,
+        "redis-memory": 8192 * MB,
+      },
+      redis: { maxmemoryBytes: 8192 * MB, usedBytes: 8191 * MB, evictedInWindow: 500 },
+      maxConnections: 20,
+    }),
+  },
+  {
+    title: "a window that is not valid",
+    view: viewOf({ invalidBecause: "the generator was late" }),
+  },
+];
+
+function selected(columns: readonly string[], savedAloneMs: number): SelectedIndex {
+  const index = {
+    schema: "public",
+    table: "orders",
+    name: `perfopt_orders_${columns.join("_")}`,
+    columns: columns.map((name) => ({ name, descending: false })),
+  };
+  return {
+    index,
+    sizeBytes: MB,
+    savedAloneMs,
+    statements: [{ queryId: "1", sql: "SELECT", calls: 10, costBefore: 100, costAfter: 10 }],
+    writes: { inserts: 1, updates: 2, deletes: 0, updatesOfColumns: 1 },
+  };
+}
+
+const advice: IndexAdvice = {
+  skipped: undefined,
+  totalMs: 1_000,
+  savedMs: 600,
+  statements: [],
+  selected: [selected(["customer_id"], 400), selected(["status", "placed_at"], 200)],
+  rejected: [],
+  findings: [{ kind: "unused", table: "orders", index: "old", bytes: MB, detail: "no scan" }],
+};
+
+const own: Readonly<Record<string, readonly Situation[]>> = {
+  "index-advisor": [
+    { title: "two indexes to gain by", view: viewOf(), observation: advice },
+    { title: "little to gain", view: viewOf(), observation: { ...advice, savedMs: 10 } },
+  ],
+};
+
+for (const tuner of tuners) tunerContract(tuner, [...views, ...(own[tuner.id] ?? [])]);
+
+test("ids are unique and name the files", () => {
+  const files = readdirSync(resolve(import.meta.dirname, "../../src/tuners"))
+    .map((file) => file.replace(/\.ts$/, ""))
+    .filter((name) => name !== "index" && name !== "tuner");
+  expect(tuners.map((tuner) => tuner.id).toSorted()).toEqual(files.toSorted());
+  for (const tuner of tuners) expect(tunerOf(tuner.id)).toBe(tuner);
+  expect(tunerOf("no-such-tuner")).toBeUndefined();
+});
