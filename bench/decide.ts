@@ -1,7 +1,7 @@
 /** How often trials decide rightly, by known truth: false keeps, power, coverage of the interval, pairs used; and what naive rules do. */
 import type { Effect } from "../src/core/trial.ts";
 import type { Rule } from "../src/decide/judge.ts";
-import { medianOf } from "../src/decide/moments.ts";
+import { median } from "simple-statistics";
 import { createNoise, type NoiseSettings } from "../test/noise.ts";
 import { simulatedTrial } from "../test/simulated-trial.ts";
 import type { Acceptance, BenchOptions, BenchResult } from "./run.ts";
@@ -151,7 +151,7 @@ function beforeThenAfter(
   const source = createNoise(noise, seed);
   const medianAt = (truth: number) => {
     const offset = source.startProcess();
-    return medianOf(
+    return median(
       Array.from(
         { length: windows },
         () => source.window({ [METRIC]: truth }, offset)[METRIC] ?? Number.NaN,

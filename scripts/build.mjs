@@ -12,6 +12,9 @@ if (!existsSync(tsc)) {
 }
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
-const result = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+const result = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (result.status === 0) writeFileSync(join(dist, ".built"), "");
 process.exit(result.status ?? 1);

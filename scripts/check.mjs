@@ -2,7 +2,9 @@
 import { bin, runInFront, say, setUp } from "./setup.mjs";
 
 setUp();
-const steps = [
+/** Title, program, arguments.
+ * @type {[string, string, string[]][]} */
+const all = [
   ["types", "tsc", ["--noEmit", "-p", "."]],
   ["lint", "oxlint", ["--type-aware", "--deny-warnings"]],
   ["format", "oxfmt", ["--check", "src", "test", "bench", "scripts", "bin"]],
@@ -10,7 +12,8 @@ const steps = [
   ["package", "publint", ["--strict"]],
   ["profile schemas", "tsx", ["scripts/schemas.ts", "--check"]],
   ["tests", "vitest", ["run"]],
-].filter(([title]) => title !== "tests" || !process.argv.includes("--static"));
+];
+const steps = all.filter(([title]) => title !== "tests" || !process.argv.includes("--static"));
 for (const [title, program, args] of steps) {
   say(title);
   const status = runInFront(bin(program), args);

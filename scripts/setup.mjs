@@ -1,7 +1,15 @@
 /** What every entry of package.json needs before it can work on a fresh clone: packages, a build, Redis. Plain Node, no packages. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -11,7 +19,9 @@ const started = Date.now();
 
 /** A line on stderr with the seconds since the command began. */
 export function say(line) {
-  process.stderr.write(`[${String(Math.round((Date.now() - started) / 1000)).padStart(3)} s] ${line}\n`);
+  process.stderr.write(
+    `[${String(Math.round((Date.now() - started) / 1000)).padStart(3)} s] ${line}\n`,
+  );
 }
 
 export function secondsSoFar() {
@@ -33,7 +43,9 @@ function checkNode() {
 }
 
 export function ensurePackages() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   const stamp = join(root, "node_modules", ".perfopt-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   say("installing packages (npm ci)");
@@ -49,7 +61,9 @@ export function ensureBuild() {
 }
 
 function newestSource() {
-  const files = readdirSync(join(root, "src"), { recursive: true }).map((file) => join(root, "src", file));
+  const files = readdirSync(join(root, "src"), { recursive: true }).map((file) =>
+    join(root, "src", file),
+  );
   const inputs = [...files, join(root, "tsconfig.json"), join(root, "tsconfig.build.json")];
   return Math.max(...inputs.map((file) => statSync(file).mtimeMs));
 }
@@ -67,7 +81,12 @@ export function ensureRedis() {
   say("installing redis-server (apt-get)");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   run("apt-get", ["update", "-qq"], "apt-get update", env);
-  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "redis-server"], "apt-get install redis-server", env);
+  run(
+    "apt-get",
+    ["install", "-y", "-qq", "--no-install-recommends", "redis-server"],
+    "apt-get install redis-server",
+    env,
+  );
 }
 
 function onPath(program) {
@@ -85,7 +104,8 @@ function onPath(program) {
 function run(program, args, what, env = process.env) {
   const result = spawnSync(program, args, { cwd: root, env, stdio: ["ignore", 2, 2] });
   if (result.error) stop(`${what} could not be started: ${result.error.message}`);
-  if (result.status !== 0) stop(`${what} failed with status ${result.status ?? result.signal}; its output is above.`);
+  if (result.status !== 0)
+    stop(`${what} failed with status ${result.status ?? result.signal}; its output is above.`);
 }
 
 /** Runs one of the project's own commands in the foreground and returns its exit status. */

@@ -45,8 +45,14 @@ export function planRun(persona: Persona, targetName: string, options: PlanOptio
     pairsMax: persona.budget.pairsMax,
     candidatesMax: persona.budget.candidatesMax,
     estimate: {
-      leastMs: Math.min(options.budgetMs, SATURATION_MS + costs.noiseMs + runnable * windowMs(persona)),
-      mostMs: Math.min(options.budgetMs, fixedMs + runnable * leastPhaseMs * persona.budget.candidatesMax),
+      leastMs: Math.min(
+        options.budgetMs,
+        SATURATION_MS + costs.noiseMs + runnable * windowMs(persona),
+      ),
+      mostMs: Math.min(
+        options.budgetMs,
+        fixedMs + runnable * leastPhaseMs * persona.budget.candidatesMax,
+      ),
     },
   };
 }
@@ -75,7 +81,9 @@ function phaseOf(
     name: strategy.name,
     title: strategy.title,
     tuner: strategy.tuner,
-    rationale: runs ? rationaleOf(strategy) : "this version of perfopt does not run this strategy yet",
+    rationale: runs
+      ? rationaleOf(strategy)
+      : "this version of perfopt does not run this strategy yet",
     budgetMs: runs ? budgetMs : 0,
   };
 }

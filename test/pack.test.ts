@@ -17,16 +17,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** npm 10 prints a list of packages, npm 11 and later may print an object by name. */
+function firstOf(printed: Record<string, Packed>): Packed {
+  const [first] = Object.values(printed);
+  if (!first) throw new Error("npm pack printed no package");
+  return first;
+}
+
 test("npm pack, installed elsewhere, runs", { timeout: 300_000 }, async () => {
   const packed = await exec(
     "npm",
     ["pack", "--json", "--ignore-scripts", "--pack-destination", folder],
     { cwd: root },
   );
-  const report = JSON.parse(packed.stdout) as { filename: string; files: { path: string }[] }[];
-  const file = Object.values(report)[0];
-  if (!file) throw new Error(`npm pack said ${packed.stdout}`);
-  const paths = file.files.map((each) => each.path);
+  const { filename, files } = firstOf(JSON.parse(packed.stdout));
+  const paths = files.map((each) => each.path);
   expect(paths).toContain("dist/cli/main.js");
   expect(paths).toContain("dist/registry/main.js");
   expect(paths).toContain("profiles/targets/model-registry.yaml");
@@ -37,7 +47,7 @@ test("npm pack, installed elsewhere, runs", { timeout: 300_000 }, async () => {
   await writeFile(join(elsewhere, "package.json"), '{ "private": true }');
   await exec(
     "npm",
-    ["install", "--prefer-offline", "--no-audit", "--no-fund", join(folder, file.filename)],
+    ["install", "--prefer-offline", "--no-audit", "--no-fund", join(folder, filename)],
     {
       cwd: elsewhere,
     },

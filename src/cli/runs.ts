@@ -50,7 +50,7 @@ function journalOf(path: string): string | undefined {
 }
 
 /** What a run of the target left behind: it was killed, or an undo failed. */
-export async function dirtyRun(context: Context, target: string): Promise<RunRecord | undefined> {
+async function dirtyRun(context: Context, target: string): Promise<RunRecord | undefined> {
   const records = (await listRuns(context.home)).filter((record) => record.target === target);
   for (const record of records.toReversed()) {
     const entries = await entriesOf(record);

@@ -33,7 +33,7 @@ export function formatQuantity(unit: Unit, value: number): string {
 }
 
 /** A change with its interval: `-31.2 % (-35.0 % to -27.1 %)`, or points for differences. */
-export function formatEffect(effect: Effect): string {
+function formatEffect(effect: Effect): string {
   const format =
     effect.compare === "ratio"
       ? formatChange
@@ -47,10 +47,7 @@ function formatDifference(id: MetricId, value: number): string {
   return `${sign}${formatMetric(id, value)}`;
 }
 
-export function effectsTable(
-  effects: readonly Effect[],
-  titles: readonly [string, string],
-): string {
+function effectsTable(effects: readonly Effect[], titles: readonly [string, string]): string {
   const table = new Table({
     head: ["metric", titles[0], titles[1], "change (interval)", "pairs"],
     style: { head: [], border: [], compact: true },

@@ -54,19 +54,6 @@ export type Decision =
       readonly detail: string;
     };
 
-export type Trial =
-  | {
-      readonly outcome: "completed";
-      readonly candidate: Candidate;
-      readonly pairs: readonly Pair[];
-    }
-  | {
-      readonly outcome: "failed";
-      readonly candidate: Candidate;
-      readonly reason: string;
-      readonly pairs: readonly Pair[];
-    };
-
 export interface ConstraintResult {
   readonly metric: MetricId;
   readonly ok: boolean;

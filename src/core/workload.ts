@@ -45,11 +45,5 @@ export interface WorkloadDefinition {
   readonly parameters: readonly Parameter[];
 }
 
-/** When requests are due: independent of the responses. */
-export type Arrivals = {
-  readonly kind: "constant" | "poisson";
-  readonly requestsPerSecond: number;
-};
-
 /** The rows of every parameter, read once, so that both arms draw from the same. */
 export type ParameterData = Readonly<Record<string, readonly Row[]>>;

@@ -1,4 +1,5 @@
 /** Whether a candidate holds a persona's constraints: limits, and metrics that must not get worse. */
+import { median } from "simple-statistics";
 import { metricOf } from "../core/metric.ts";
 import type { Constraint } from "../core/persona.ts";
 import type { ConstraintResult, Pair } from "../core/trial.ts";
@@ -11,7 +12,7 @@ import {
   unusableBecause,
   valuesOf,
 } from "./gain.ts";
-import { medianOf, momentsOf } from "./moments.ts";
+import { momentsOf } from "./moments.ts";
 import { isWorse } from "./noise.ts";
 import { distanceInWords, effectInWords, valueInWords } from "./words.ts";
 
@@ -46,8 +47,8 @@ function judgeLimit(
   const { title } = metricOf(metric);
   const isBeyond = (value: number) => directionOf(metric) * (value - limit) < 0;
   const candidate = valuesOf(metric, pairs, "candidate");
-  const candidateMedian = medianOf(candidate);
-  const incumbentMedian = medianOf(valuesOf(metric, pairs, "incumbent"));
+  const candidateMedian = median([...candidate]);
+  const incumbentMedian = median([...valuesOf(metric, pairs, "incumbent")]);
   const measured = `${title}: median ${valueInWords(metric, candidateMedian)} in the candidate`;
   const against = `the limit of ${valueInWords(metric, limit)}`;
   if (!isBeyond(candidateMedian)) return held(metric, `${measured}, within ${against}`);

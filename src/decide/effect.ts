@@ -1,9 +1,10 @@
 /** The effect of a candidate on one metric: paired estimate, interval, permutation p and medians. */
+import { median } from "simple-statistics";
 import { metricOf, type MetricId } from "../core/metric.ts";
 import type { Effect, Pair } from "../core/trial.ts";
 import { studentQuantile } from "./distribution.ts";
 import { assertValid, directionOf, gainsOf, unusableBecause, valuesOf } from "./gain.ts";
-import { medianOf, momentsOf } from "./moments.ts";
+import { momentsOf } from "./moments.ts";
 import { signFlipP } from "./permutation.ts";
 
 /** How wide an interval is: so many standard errors to each side, for this coverage. */
@@ -38,8 +39,8 @@ export function effectOf(
     confidence: margin.confidence,
     pairs: pairs.length,
     permutationP: signFlipP(gains),
-    incumbentMedian: medianOf(valuesOf(metric, pairs, "incumbent")),
-    candidateMedian: medianOf(valuesOf(metric, pairs, "candidate")),
+    incumbentMedian: median([...valuesOf(metric, pairs, "incumbent")]),
+    candidateMedian: median([...valuesOf(metric, pairs, "candidate")]),
   };
 }
 

@@ -5,6 +5,7 @@ import type { ConstraintResult, Decision, Effect, Pair } from "../core/trial.ts"
 import { judgeConstraint } from "./constraints.ts";
 import { effectOf, type Margin } from "./effect.ts";
 import { assertValid, distanceOfGain, gainOfDistance, gainsOf, unusableBecause } from "./gain.ts";
+import { HOPE_LEAST, hopeOf } from "./curtail.ts";
 import { momentsOf, type Moments } from "./moments.ts";
 import { detectableGain, POWER } from "./power.ts";
 import { INTERVAL_CONFIDENCE, looksFor, type Look } from "./sequential.ts";
@@ -50,7 +51,8 @@ export function judge(pairs: readonly Pair[], rule: Rule): Judgement {
   const constraints = rule.constraints.map((each) => judgeConstraint(each, pairs, margin));
   const breach =
     constraints.find(({ certain }) => certain) ?? constraints.find(({ result }) => !result.ok);
-  const decision = decide({ rule, look, last: next === undefined, pairs, effect, breach });
+  const last = looks.at(-1) ?? look;
+  const decision = decide({ rule, look, last, pairs, effect, breach });
   if (!decision) return { kind: "continue", pairsNext: next?.pairs ?? rule.pairsMax };
   return {
     kind: "decided",
@@ -63,7 +65,7 @@ export function judge(pairs: readonly Pair[], rule: Rule): Judgement {
 interface Evidence {
   readonly rule: Rule;
   readonly look: Look;
-  readonly last: boolean;
+  readonly last: Look;
   readonly pairs: readonly Pair[];
   readonly effect: Effect;
   readonly breach: ReturnType<typeof judgeConstraint> | undefined;
@@ -91,7 +93,8 @@ function decide({ rule, look, last, pairs, effect, breach }: Evidence): Decision
     const detail = `A gain of ${least}, the least worth a change, is excluded: ${words}.`;
     return { verdict: "discard", because: "no-gain", effect, detail };
   }
-  return last ? undecided(rule, moments, effect, better) : undefined;
+  if (look !== last && hopeOf(moments, last) >= HOPE_LEAST) return undefined;
+  return undecided(rule, moments, effect, better);
 }
 
 /** Whether a distance is beyond so many standard errors. Pairs without any spread (exact counters) prove any distance at all. */
@@ -107,7 +110,12 @@ function undecided(rule: Rule, moments: Moments, effect: Effect, better: boolean
   const found = better
     ? `Better, but not shown to gain the ${least} that a change must gain`
     : `Neither a gain nor the absence of one of ${least} is proven`;
-  const detail = `${found}: ${effectInWords(effect)}. With this noise ${moments.count} pairs prove a gain of ${distanceInWords(rule.objective, detectable)} in ${POWER * 100} of 100 trials.`;
+  const left = rule.pairsMax - moments.count;
+  const early =
+    left > 0
+      ? ` The ${left} pairs left had less than ${HOPE_LEAST * 100} chances in 100 to prove a gain.`
+      : "";
+  const detail = `${found}: ${effectInWords(effect)}.${early} With this noise ${rule.pairsMax} pairs prove a gain of ${distanceInWords(rule.objective, detectable)} in ${POWER * 100} of 100 trials.`;
   return { verdict: "inconclusive", effect, detectable, detail };
 }
 

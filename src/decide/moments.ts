@@ -1,4 +1,5 @@
-/** Mean, spread and median of a short list of numbers. */
+/** Mean and spread of a short list of numbers. */
+import { mean, sampleStandardDeviation } from "simple-statistics";
 
 export interface Moments {
   readonly count: number;
@@ -8,19 +9,10 @@ export interface Moments {
 }
 
 export function momentsOf(values: readonly number[]): Moments {
-  const count = values.length;
-  const mean = sum(values) / count;
-  const squares = sum(values.map((value) => (value - mean) ** 2));
-  return { count, mean, standardError: Math.sqrt(squares / (count - 1) / count) };
-}
-
-export function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  if (sorted.length % 2 === 1) return upper;
-  return ((sorted[sorted.length / 2 - 1] ?? Number.NaN) + upper) / 2;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+  const numbers = [...values];
+  return {
+    count: numbers.length,
+    mean: mean(numbers),
+    standardError: sampleStandardDeviation(numbers) / Math.sqrt(numbers.length),
+  };
 }

@@ -35,7 +35,7 @@ export interface Limits {
   readonly restartEveryPairs: number;
 }
 
-export const defaultLimits: Limits = { stepsMax: 24, invalidPairsMax: 6, restartEveryPairs: 4 };
+export const defaultLimits: Limits = { stepsMax: 24, invalidPairsMax: 6, restartEveryPairs: 5 };
 
 /** A change of the real target, under the id that the journal knows it by. */
 export interface KeptChange {

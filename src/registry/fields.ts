@@ -3,16 +3,16 @@
 import { list, record, text, whole } from "./shape.ts";
 import type { Shaped } from "./shape.ts";
 
-export const KEY_CHARS_MAX = 250;
+const KEY_CHARS_MAX = 250;
 const TEXT_CHARS_MAX = 8_000;
 const TAGS_MAX = 100;
-const STAGE_NAMES = ["None", "Staging", "Production", "Archived"] as const;
+export const STAGE_NAMES = ["None", "Staging", "Production", "Archived"] as const;
 export type Stage = (typeof STAGE_NAMES)[number];
 
 export const name = text(256);
 export const longText = text(TEXT_CHARS_MAX, 0);
 export const key = text(KEY_CHARS_MAX);
-export const tag = record({ key, value: longText });
+const tag = record({ key, value: longText });
 export type Tag = Shaped<typeof tag>;
 export const tags = list(tag, TAGS_MAX);
 /** Queries and bodies write versions as text ("12"). */

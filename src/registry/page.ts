@@ -24,7 +24,7 @@ export function cutPage<Row>(
   return { rows: rows.slice(0, limit), next_page_token: pageToken(offset + limit) };
 }
 
-export function pageToken(offset: number): string {
+function pageToken(offset: number): string {
   return Buffer.from(JSON.stringify({ offset })).toString("base64");
 }
 

@@ -3,7 +3,7 @@
 import type { Client, PoolClient } from "pg";
 
 /** In an order in which each table comes after those it refers to. */
-export const TABLES = [
+const TABLES = [
   "registered_models",
   "registered_model_tags",
   "registered_model_aliases",

@@ -67,7 +67,7 @@ export function buildServer(
   return server;
 }
 
-export function apiEndpoints(backend: Backend): Endpoint[] {
+function apiEndpoints(backend: Backend): Endpoint[] {
   return [
     ...modelEndpoints(backend),
     ...aliasEndpoints(backend),

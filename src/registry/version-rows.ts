@@ -2,7 +2,7 @@
 
 import type { Queryable } from "./database.ts";
 import type { Tag } from "./fields.ts";
-import { withoutNulls } from "./fields.ts";
+import { STAGE_NAMES, withoutNulls } from "./fields.ts";
 
 export type VersionRow = {
   name: string;
@@ -45,20 +45,22 @@ export async function findVersion(
   return row;
 }
 
-/** The newest version of each stage of each model. */
+/** The newest version of each stage of each model: one look-up a model and stage. */
 export function findLatestVersions(
   database: Queryable,
   names: readonly string[],
-  stages?: readonly string[],
+  stages: readonly string[] = STAGE_NAMES,
 ): Promise<VersionRow[]> {
-  const inStages = stages === undefined ? "" : "AND current_stage = ANY($2)";
   return database.query<VersionRow>(
     selectVersions(
-      `SELECT DISTINCT ON (name, current_stage) * FROM model_versions
-       WHERE name = ANY($1) ${inStages} ORDER BY name, current_stage, version DESC`,
+      `SELECT latest.* FROM unnest($1::text[]) AS model (name)
+       CROSS JOIN unnest($2::text[]) AS stage (name)
+       CROSS JOIN LATERAL (SELECT * FROM model_versions
+         WHERE model_versions.name = model.name AND current_stage = stage.name
+         ORDER BY version DESC LIMIT 1) AS latest`,
       "v.name, v.version",
     ),
-    stages === undefined ? [names] : [names, stages],
+    [names, stages],
   );
 }
 

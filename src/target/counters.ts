@@ -18,7 +18,7 @@ export interface Counters {
   readonly statements: ReadonlyMap<string, StatementStats> | undefined;
   readonly scans: { readonly index: number; readonly sequential: number };
   readonly blocks: { readonly hit: number; readonly read: number };
-  /** Of the database's sessions; undefined when the server runs elsewhere. */
+  /** Of the server's sessions; undefined when the server runs elsewhere. */
   readonly backends: BackendUse | undefined;
   readonly service: TreeUse | undefined;
   readonly redis: RedisCounters | undefined;
@@ -67,6 +67,10 @@ export async function readCounters(sources: Sources): Promise<Counters> {
   return { atMs: performance.now(), statements, scans, blocks, backends, service, redis, series };
 }
 
+/**
+ * Sessions of every database, though only this arm's work: the idle arm's sessions end by their own timeout, and what they had
+ * used before must not count as this window's when the server reaps them.
+ */
 async function readBackends(
   database: Client,
   postmasterPid: number | undefined,
@@ -74,7 +78,7 @@ async function readBackends(
   if (postmasterPid === undefined) return undefined;
   const rows = await rowsOf(
     database,
-    `SELECT ${OWN_MARK} pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> 'perfopt'`,
+    `SELECT ${OWN_MARK} pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'perfopt'`,
   );
   const reapedMs = await reapedCpuMs(postmasterPid);
   if (reapedMs === undefined) return undefined;

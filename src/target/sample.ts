@@ -111,9 +111,8 @@ export function statementsInWindow(before: Counters, after: Counters) {
 }
 
 /**
- * CPU time of the arm's sessions: those still there by difference, and of the ended ones what their parent has reaped,
- * less what they had used before. Parallel workers are only seen that way. Only one arm is under load, so what ends
- * in the window belongs to it.
+ * CPU time of the server's sessions: those still there by difference, and of the ended ones what their parent has reaped,
+ * less what they had used before. Parallel workers are only seen that way. Only one arm is under load, so all of it is that arm's.
  */
 function backendCpuMs(before: Counters, after: Counters): number | undefined {
   if (!before.backends || !after.backends) return undefined;

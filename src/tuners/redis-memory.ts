@@ -1,4 +1,4 @@
-/** Redis memory: raises maxmemory where keys are evicted before they expire, as far as the data needs it. */
+/** Redis memory: keeps entries longer where they expire too early, and raises maxmemory where they are evicted before that. */
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, RedisStats, Step, TargetView } from "../core/observation.ts";
 import { formatBytes, formatDuration, formatRatio } from "../core/units.ts";
@@ -10,7 +10,7 @@ export interface RedisMemoryObservation {
   readonly redis: RedisStats | undefined;
   readonly windowMs: number;
   /** How long the service keeps an entry in Redis, where a knob says so. */
-  readonly entryTtlMs: number | undefined;
+  readonly ttl: KnobReading | undefined;
   readonly machineBytes: number;
 }
 
@@ -40,7 +40,7 @@ function observe(view: TargetView): RedisMemoryObservation {
     maxmemory: knobByRole(view, "redis-maxmemory"),
     redis: view.redis,
     windowMs: view.sample.load.windowMs,
-    entryTtlMs: numberOf(knobByRole(view, "l2-ttl")?.value),
+    ttl: knobByRole(view, "l2-ttl"),
     machineBytes: view.machine.memoryBytes,
   };
 }
@@ -55,27 +55,75 @@ function next(ask: Ask<RedisMemoryObservation>): Step {
   if (redis.maxmemoryBytes === 0) {
     return done(`Redis has no memory limit; it uses ${formatBytes(redis.usedBytes)}`);
   }
-  if (redis.evictedInWindow === 0 && redis.usedBytes < FULL_SHARE * redis.maxmemoryBytes) {
-    return done(
-      `more memory cannot raise the hit rate: no key was evicted in the window, ${usedOf(redis)} used. ${hitsOf(redis)}`,
-    );
-  }
   if (trialsOf(history).length >= ask.candidatesMax) return done("the candidates are used up");
+  const evicts = isFull(redis);
+  return (
+    (evicts ? moreMemory(ask, maxmemory, redis) : undefined) ??
+    longerLife(ask, maxmemory, redis) ??
+    done(evicts ? memoryTried(ask, redis) : memoryCannotHelp(redis))
+  );
+}
+
+function isFull(redis: RedisStats): boolean {
+  return redis.evictedInWindow > 0 || redis.usedBytes >= FULL_SHARE * redis.maxmemoryBytes;
+}
+
+function moreMemory(
+  ask: Ask<RedisMemoryObservation>,
+  maxmemory: KnobReading,
+  redis: RedisStats,
+): Step | undefined {
   const most = mostBytes(ask);
-  for (const bytes of [neededBytes(observation, redis, most), most]) {
+  for (const bytes of [neededBytes(ask.observation, redis, most), most]) {
     const change = bytes > redis.maxmemoryBytes ? setKnob(maxmemory, bytes) : undefined;
-    if (!change || wasTried(history, [change])) continue;
-    return propose("redis-memory", history, {
+    if (!change || wasTried(ask.history, [change])) continue;
+    return propose("redis-memory", ask.history, {
       hypothesis: `with ${formatBytes(Number(change.to))} instead of ${formatBytes(redis.maxmemoryBytes)} Redis keeps the keys that it now evicts, and more reads hit`,
       changes: [change],
-      evidence: evidenceOf(observation, redis),
+      evidence: evidenceOf(ask.observation, redis),
     });
   }
-  return done(
-    trialsOf(history).length > 0
-      ? `what the memory allows was tried, up to ${formatBytes(most)}`
-      : `Redis evicts, but ${formatBytes(redis.maxmemoryBytes)} is as much as the strategy, the knob and the machine allow (${formatBytes(most)})`,
+  return undefined;
+}
+
+/** The strategy's time to live, with the memory that it would need where the present limit does not hold it. */
+function longerLife(
+  ask: Ask<RedisMemoryObservation>,
+  maxmemory: KnobReading,
+  redis: RedisStats,
+): Step | undefined {
+  const { ttl } = ask.observation;
+  const present = numberOf(ttl?.value);
+  const wanted = numberSetting(ask.strategy, "l2-ttl");
+  if (!ttl || !present || wanted === undefined || wanted <= present || redis.missesInWindow === 0) {
+    return undefined;
+  }
+  const longer = setKnob(ttl, wanted);
+  if (!longer) return undefined;
+  const needed = neededBytes(
+    { ...ask.observation, ttl: { ...ttl, value: longer.to } },
+    redis,
+    mostBytes(ask),
   );
+  const larger = needed > redis.maxmemoryBytes ? setKnob(maxmemory, needed) : undefined;
+  const changes = larger ? [longer, larger] : [longer];
+  if (wasTried(ask.history, changes)) return undefined;
+  return propose("redis-memory", ask.history, {
+    hypothesis: `entries that live ${formatDuration(Number(longer.to))} in Redis instead of ${formatDuration(present)} are still there when they are asked for again, and more reads hit`,
+    changes,
+    evidence: evidenceOf(ask.observation, redis),
+  });
+}
+
+function memoryTried(ask: Ask<RedisMemoryObservation>, redis: RedisStats): string {
+  const most = formatBytes(mostBytes(ask));
+  return trialsOf(ask.history).length > 0
+    ? `what the memory allows was tried, up to ${most}`
+    : `Redis evicts, but ${formatBytes(redis.maxmemoryBytes)} is as much as the strategy, the knob and the machine allow (${most})`;
+}
+
+function memoryCannotHelp(redis: RedisStats): string {
+  return `more memory cannot raise the hit rate: no key was evicted in the window, ${usedOf(redis)} used. ${hitsOf(redis)}`;
 }
 
 /** The strategy's preset, within the machine's share. */
@@ -86,17 +134,19 @@ function mostBytes(ask: Ask<RedisMemoryObservation>): number {
 }
 
 /**
- * The rung of the ladder that holds what would be there without eviction. A cache-aside store gets one key a miss, and keeps it
- * for its time to live: misses a second times time to live is the most keys there can be. Without a known time to live: the most.
+ * What has to be there without eviction: a cache-aside store gets one key a miss, and keeps it for its time to live, so misses a
+ * second times time to live is the most keys there can be. The present limit where that is enough, else the rung of the ladder
+ * that holds it. Without a known time to live: the most.
  */
 function neededBytes(observation: RedisMemoryObservation, redis: RedisStats, most: number): number {
-  const { entryTtlMs, windowMs } = observation;
+  const { ttl, windowMs } = observation;
+  const entryTtlMs = numberOf(ttl?.value);
   if (!entryTtlMs || redis.keys === 0 || windowMs <= 0) return most;
   const keys = Math.max(redis.keys, (redis.missesInWindow / windowMs) * entryTtlMs);
   const needed = redis.usedBytes + ((keys - redis.keys) * redis.datasetBytes) / redis.keys;
-  let rung = redis.maxmemoryBytes * FACTOR;
+  let rung = isFull(redis) ? redis.maxmemoryBytes * FACTOR : redis.maxmemoryBytes;
   while (rung < needed * HEADROOM && rung < most) rung *= FACTOR;
-  return Math.min(most, Math.round(rung));
+  return Math.min(Math.max(most, redis.maxmemoryBytes), Math.round(rung));
 }
 
 function evidenceOf(observation: RedisMemoryObservation, redis: RedisStats): readonly string[] {

@@ -98,7 +98,7 @@ describe("the target in the background", () => {
       service: { ...targetFile.service, readyPath: "/nothing-here", startTimeoutMs: 500 },
     };
     await expect(targetUp({ ...common, targetFile: broken })).rejects.toThrow(
-      /was not ready within 0.5 s .*status 500/,
+      /was not ready within 0.5 s/,
     );
     expect(await targetState(home, "fixture")).toBeUndefined();
     await (await openSource({ ...common, purpose: "bench" })).close();

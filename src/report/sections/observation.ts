@@ -11,8 +11,10 @@ export function observationFacts(observation: unknown): readonly string[] {
 }
 
 function factsOf(value: unknown, name: string, depth: number): readonly string[] {
-  if (value === null || value === undefined) return [];
+  if (!isShown(value)) return [];
   if (Array.isArray(value)) return [`${words(name)}: ${value.length} listed`];
+  const reading = knobReading(value);
+  if (reading !== undefined) return [`${words(name)}: ${reading}`];
   if (typeof value === "object")
     return depth > 2
       ? []
@@ -21,9 +23,21 @@ function factsOf(value: unknown, name: string, depth: number): readonly string[]
         );
   if (typeof value === "number")
     return Number.isFinite(value) ? [`${words(name)}: ${formatNamed(name, value)}`] : [];
-  if (typeof value === "string" || typeof value === "boolean")
-    return [`${words(name)}: ${plain(shortened(String(value)))}`];
-  return [];
+  return [`${words(name)}: ${plain(shortened(String(value)))}`];
+}
+
+type Shown = object | string | number | boolean;
+
+function isShown(value: unknown): value is Shown {
+  return value !== null && ["object", "string", "number", "boolean"].includes(typeof value);
+}
+
+/** A knob with its value is one fact, not a list of the knob's properties. */
+function knobReading(value: Shown): string | undefined {
+  if (typeof value !== "object" || !("knob" in value) || !("value" in value)) return undefined;
+  const { knob } = value;
+  if (typeof knob !== "object" || knob === null || !("id" in knob)) return undefined;
+  return plain(`${String(knob.id)} is ${String(value.value)}`);
 }
 
 /** Names carry their unit at the end: latencyP99Ms, usedBytes, hitRate. */
