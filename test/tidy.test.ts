@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { metrics, plannedMetrics } from "../src/core/metric.ts";
 
 const src = resolve(import.meta.dirname, "../src");
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
@@ -162,4 +163,10 @@ test("every verdict and event type is in the glossary", () => {
   expect(
     [...words, "keep", "discard", "inconclusive"].filter((word) => !glossary.includes(word)),
   ).toEqual([]);
+});
+
+test("every metric is documented", () => {
+  const page = readFileSync(resolve(import.meta.dirname, "../docs/metrics.md"), "utf8");
+  const ids = [...metrics, ...plannedMetrics].map((metric) => metric.id);
+  expect(ids.filter((id) => !page.includes(`\`${id}\``))).toEqual([]);
 });

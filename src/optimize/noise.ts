@@ -1,4 +1,5 @@
 /** The A/A block: the incumbent on both arms, to know what this machine can tell apart before anything is tried. */
+import { metricOf } from "../core/metric.ts";
 import type { Pair } from "../core/trial.ts";
 import { PerfoptError } from "../core/errors.ts";
 import { fixedEffects, noiseOf } from "../decide/noise.ts";
@@ -10,6 +11,7 @@ import type { Run, RunState } from "./run.ts";
 export async function measureNoise(run: Run, state: RunState): Promise<number> {
   await run.bench.setArm("candidate", []);
   const pairs = await measurePairs(run, state, "noise", NOISE_PAIRS);
+  checkConstraints(run, pairs);
   const objective = firstObjective(run);
   const { noiseFloor, detectable } = noiseOf(pairs, objective, run.plan.pairsMax);
   await run.journal.append({
@@ -47,6 +49,19 @@ export async function measurePairs(
     }
   }
   return pairs;
+}
+
+/** A constraint on a metric that nobody reports would discard every candidate, after hours of load: said at once instead. */
+function checkConstraints(run: Run, pairs: readonly Pair[]): void {
+  const missing = run.persona.constraints
+    .map(({ metric }) => metric)
+    .filter((metric) => pairs.every(({ incumbent }) => incumbent.metrics[metric] === undefined));
+  if (missing.length === 0) return;
+  throw new PerfoptError(
+    "bad-input",
+    `persona ${run.persona.name} has a constraint on ${missing.join(", ")}, which this target does not report`,
+    `take the constraint out of the persona, or make it measurable (${missing.map((metric) => metricOf(metric).source).join("; ")})`,
+  );
 }
 
 function firstObjective(run: Run) {
