@@ -126,14 +126,19 @@ describe("constraints", () => {
     );
   });
 
+  /** With pairs enough for an objective that is open at the first look. */
+  const patient = { ...rule, pairsMax: 30 };
+
   test("a breach beyond doubt ends a trial whose objective is still open", () => {
     const pairs = wobbly(LATENCY, 0.97, 5, [0.9, 1.1, 1, 0.95, 1.05]).map((pair) => ({
       ...pair,
       incumbent: makeSample({ ...pair.incumbent.metrics, [ERRORS]: 0 }),
       candidate: makeSample({ ...pair.candidate.metrics, [ERRORS]: 0.3 }),
     }));
-    expect(verdictOf(judge(pairs, rule))).toBe("continue to 7");
-    expect(verdictOf(judge(pairs, { ...rule, constraints: [limit] }))).toBe("discard: constraint");
+    expect(verdictOf(judge(pairs, patient))).toBe("continue to 7");
+    expect(verdictOf(judge(pairs, { ...patient, constraints: [limit] }))).toBe(
+      "discard: constraint",
+    );
   });
 
   test("a breach of the median alone waits for the objective", () => {
@@ -143,6 +148,6 @@ describe("constraints", () => {
       incumbent: makeSample({ ...pair.incumbent.metrics, [ERRORS]: 0 }),
       candidate: makeSample({ ...pair.candidate.metrics, [ERRORS]: errors[index]! }),
     }));
-    expect(verdictOf(judge(pairs, { ...rule, constraints: [limit] }))).toBe("continue to 7");
+    expect(verdictOf(judge(pairs, { ...patient, constraints: [limit] }))).toBe("continue to 7");
   });
 });

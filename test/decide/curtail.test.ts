@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, double, property } from "fast-check";
 import { expect, test } from "vitest";
 import { hopeOf } from "../../src/decide/curtail.ts";
 import { looksFor } from "../../src/decide/sequential.ts";
@@ -25,11 +25,11 @@ test("pairs without any spread are never given up", () => {
 });
 
 test("a better mean never has less hope", () => {
-  fc.assert(
-    fc.property(
-      fc.double({ min: -0.2, max: 0.2, noNaN: true }),
-      fc.double({ min: 0, max: 0.2, noNaN: true }),
-      fc.double({ min: 0.001, max: 0.1, noNaN: true }),
+  assert(
+    property(
+      double({ min: -0.2, max: 0.2, noNaN: true }),
+      double({ min: 0, max: 0.2, noNaN: true }),
+      double({ min: 0.001, max: 0.1, noNaN: true }),
       (mean, more, standardError) => {
         const last = lastLook(20);
         const less = hopeOf({ count: 7, mean, standardError }, last);

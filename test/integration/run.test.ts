@@ -107,6 +107,12 @@ async function untilEvent(
   throw new Error(`the run never wrote ${type}`);
 }
 
+interface Result {
+  readonly run: string;
+  readonly report: string;
+  readonly kept: readonly { readonly kind: string }[];
+}
+
 interface Status {
   readonly run: string;
   readonly state: string;
@@ -149,10 +155,7 @@ describe("a run", () => {
     const run = await perfopt(place, [...RUN, "--json"]);
     expect(run.err).toContain("KEEP index-advisor-1");
     expect(run.code).toBe(0);
-    const [result] = JSON.parse(run.out) as {
-      run: string;
-      report: string;
-      kept: { kind: string }[];
+    const [result]: readonly Result[] = JSON.parse(run.out);
     }[];
     expect(result?.kept).toMatchObject([{ kind: "create-index" }]);
     const report = readFileSync(join(place.folder, result?.report ?? ""), "utf8");
