@@ -156,7 +156,6 @@ describe("a run", () => {
     expect(run.err).toContain("KEEP index-advisor-1");
     expect(run.code).toBe(0);
     const [result]: readonly Result[] = JSON.parse(run.out);
-    }[];
     expect(result?.kept).toMatchObject([{ kind: "create-index" }]);
     const report = readFileSync(join(place.folder, result?.report ?? ""), "utf8");
     expect(report).toContain("items (owner");
