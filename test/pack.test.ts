@@ -58,5 +58,5 @@ test("npm pack, installed elsewhere, runs", { timeout: 300_000 }, async () => {
   const plan = await exec(perfopt, ["run", "--persona", "speed-runner", "--dry-run"], {
     cwd: elsewhere,
   });
-  expect(plan.stdout + plan.stderr).toContain("micro-cache");
+  expect(plan.stdout + plan.stderr).toContain("Micro-cache");
 });
