@@ -1,7 +1,7 @@
 /** `perfopt personas`: list, show and validate the files that say who is served. */
 import Table from "cli-table3";
 import type { Command } from "commander";
-import { metricOf, plannedMetrics } from "../core/metric.ts";
+import { formatQuantity, metricOf, plannedMetrics } from "../core/metric.ts";
 import type {
   Constraint,
   Objective,
@@ -13,7 +13,7 @@ import { formatDuration, formatRatio, significant } from "../core/units.ts";
 import { listPersonas, loadPersona } from "../profiles/persona.ts";
 import { tuners } from "../tuners/index.ts";
 import type { Context } from "./context.ts";
-import { formatMetric, formatQuantity } from "./words.ts";
+import { formatMetric } from "./words.ts";
 
 export function addPersonas(program: Command, context: Context): void {
   const personas = program.command("personas").description("list, show and validate personas");

@@ -1,35 +1,14 @@
 /** Numbers and verdicts in the words and tables of the terminal. */
 import Table from "cli-table3";
 import type { RunEvent } from "../core/event.ts";
-import { metricOf, type MetricId, type Unit } from "../core/metric.ts";
+import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import type { Plan } from "../core/plan.ts";
-import {
-  formatBytes,
-  formatChange,
-  formatDuration,
-  formatRatio,
-  significant,
-} from "../core/units.ts";
+import { formatChange, formatDuration, formatRatio } from "../core/units.ts";
 import type { Decision, Effect } from "../core/trial.ts";
 import type { Style } from "./context.ts";
 
 export function formatMetric(id: MetricId, value: number): string {
   return formatQuantity(metricOf(id).unit, value);
-}
-
-export function formatQuantity(unit: Unit, value: number): string {
-  switch (unit) {
-    case "ms":
-      return formatDuration(value);
-    case "ratio":
-      return formatRatio(value);
-    case "bytes":
-      return formatBytes(value);
-    case "per-second":
-      return `${significant(value)}/s`;
-    case "count":
-      return significant(value);
-  }
 }
 
 /** A change with its interval: `-31.2 % (-35.0 % to -27.1 %)`, or points for differences. */

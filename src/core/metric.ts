@@ -1,4 +1,5 @@
 /** The metrics that samples report: identity, unit, direction, and how two values of one are compared. */
+import { formatBytes, formatDuration, formatRatio, significant } from "./units.ts";
 
 export type Unit = "ms" | "ratio" | "per-second" | "bytes" | "count";
 
@@ -298,6 +299,26 @@ export function metricOf(id: MetricId): Metric {
   const found = byId.get(id);
   if (!found) throw new Error(`no metric ${id}`);
   return found;
+}
+
+/** A value with its unit, as every table and sentence shows it: `25.5 ms`, `98.1 %`, `-1.19 ms`, `12.9 MB`, `130/s`. */
+export function formatQuantity(unit: Unit, value: number): string {
+  return (value < 0 ? "-" : "") + formatMagnitude(unit, Math.abs(value));
+}
+
+function formatMagnitude(unit: Unit, value: number): string {
+  switch (unit) {
+    case "ms":
+      return value === 0 ? "0 ms" : formatDuration(value);
+    case "ratio":
+      return formatRatio(value);
+    case "bytes":
+      return formatBytes(value);
+    case "per-second":
+      return `${significant(value)}/s`;
+    case "count":
+      return significant(value);
+  }
 }
 
 function metric<const Id extends string>(

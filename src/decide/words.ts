@@ -1,13 +1,7 @@
 /** Effects and values as the sentences of a decision say them. */
-import { metricOf, type MetricId, type Unit } from "../core/metric.ts";
+import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import type { Effect } from "../core/trial.ts";
-import {
-  formatBytes,
-  formatChange,
-  formatDuration,
-  formatRatio,
-  significant,
-} from "../core/units.ts";
+import { formatChange, significant } from "../core/units.ts";
 
 /** `API p95 -9.1 % (95 % interval -12.3 % to -5.8 %, 7 pairs)`. */
 export function effectInWords(effect: Effect): string {
@@ -29,16 +23,8 @@ export function distanceInWords(metric: MetricId, distance: number): string {
 }
 
 export function valueInWords(metric: MetricId, value: number): string {
-  return formats[metricOf(metric).unit](value);
+  return formatQuantity(metricOf(metric).unit, value);
 }
-
-const formats: Readonly<Record<Unit, (value: number) => string>> = {
-  ms: formatDuration,
-  ratio: formatRatio,
-  bytes: formatBytes,
-  "per-second": (value) => `${significant(value)}/s`,
-  count: significant,
-};
 
 function differenceInWords(metric: MetricId, difference: number): string {
   return `${difference < 0 ? "-" : "+"}${distanceInWords(metric, Math.abs(difference))}`;

@@ -1,23 +1,16 @@
 /** Measured values, effects, goals and journal citations as a reader sees them; what is missing is called so. */
 import type { Change, Knob, KnobValue } from "../core/knob.ts";
-import { metricOf, type Metric, type MetricId } from "../core/metric.ts";
+import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import type { Objective } from "../core/persona.ts";
 import type { Effect } from "../core/trial.ts";
-import {
-  formatBytes,
-  formatChange,
-  formatDuration,
-  formatRatio,
-  significant,
-} from "../core/units.ts";
+import { formatBytes, formatChange, formatDuration, formatRatio } from "../core/units.ts";
 import type { Reading } from "./windows.ts";
 
 export const NOT_MEASURED = "not measured";
 
 export function formatMetric(id: MetricId, value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return NOT_MEASURED;
-  const sign = value < 0 ? "-" : "";
-  return sign + formatMagnitude(metricOf(id), Math.abs(value));
+  return formatQuantity(metricOf(id).unit, value);
 }
 
 export function formatReading(id: MetricId, reading: Reading | undefined): string {
@@ -110,21 +103,6 @@ export function neat(text: string): string {
 
 export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
-}
-
-function formatMagnitude(metric: Metric, value: number): string {
-  switch (metric.unit) {
-    case "ms":
-      return value === 0 ? "0 ms" : formatDuration(value);
-    case "ratio":
-      return formatRatio(value);
-    case "bytes":
-      return formatBytes(value);
-    case "per-second":
-      return `${significant(value)} /s`;
-    case "count":
-      return significant(value);
-  }
 }
 
 function formatDistance(effect: Effect, value: number): string {

@@ -240,8 +240,8 @@ async function warmUp(
       requestsPerSecond: requestsPerSecond * WARM_UP_RATE,
       arrivals,
       warmupMs: 0,
-      // No longer than a window: whoever asks for short ones is in a hurry.
-      windowMs: Math.min(WARM_UP_MS_MAX, windowMs),
+      // Whoever asks for short windows is in a hurry.
+      windowMs: Math.min(WARM_UP_MS_MAX, 2 * windowMs),
       trace: false,
       signal,
     }),
