@@ -18,6 +18,7 @@ import { optimize } from "../optimize.ts";
 import { defaultLimits } from "../optimize/run.ts";
 import { BENCH_DESIGN, openBench, type BenchOptions } from "../target/arms.ts";
 import { openTarget } from "../target/live.ts";
+import { findRedis } from "../target/redis-server.ts";
 import { openSource, type Source } from "../target/source.ts";
 import { tunerOf } from "../tuners/index.ts";
 import type { Context } from "./context.ts";
@@ -98,7 +99,9 @@ export async function runPersona(
   }
 }
 
-function startStores(context: Context, job: Job, progress: Progress): Promise<Source> {
+async function startStores(context: Context, job: Job, progress: Progress): Promise<Source> {
+  // Asked before a minute is spent on seeding.
+  if (job.target.redis?.kind === "local") await findRedis(context.env);
   progress.say("starting PostgreSQL");
   return openSource({
     targetFile: job.target,

@@ -114,6 +114,14 @@ describe("run", () => {
   });
 });
 
+test("without a Redis on the PATH a run says what to install, before it seeds anything", async () => {
+  const { code, err } = await perfopt(place, ["run", "--persona", "speed-runner"], { PATH: "" });
+  expect(err).toContain("neither redis-server nor valkey-server is on the PATH");
+  expect(err).toContain("apt-get install redis-server");
+  expect(err).not.toContain("seed");
+  expect(code).not.toBe(0);
+});
+
 describe("status", () => {
   test("on a machine without runs nothing is applied", async () => {
     const { code, out } = await perfopt(place, ["status"]);
