@@ -70,7 +70,7 @@ function evidenceOf(selected: SelectedIndex): readonly string[] {
       `cost ${significant(each.costBefore)} to ${significant(each.costAfter)} for ${each.calls} calls of: ${each.sql}`,
   );
   return [
-    `${describeIndex(index.table, index.columns)}: ${formatBytes(sizeBytes)}, read by ${calls} and kept up to date by ${written} statements a window${inPlace}`,
+    `index on ${describeIndex(index.table, index.columns)}: ${formatBytes(sizeBytes)}, read by ${calls} and kept up to date by ${written} statements a window${inPlace}`,
     ...gains,
   ];
 }
