@@ -6,11 +6,10 @@ import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, doesNotExist, invalidParameter, isUniqueViolation } from "./errors.ts";
 import { findStage, key, lastOfEachKey, longText, name, searchFields, tags } from "./fields.ts";
 import type { Tag } from "./fields.ts";
-import { binder, compileSearch } from "./filter/compile.ts";
 import type { SearchTarget } from "./filter/compile.ts";
-import { parseFilter, parseOrderBy } from "./filter/parse.ts";
 import { findModel, findModels } from "./model-rows.ts";
-import { cutPage, readPageToken } from "./page.ts";
+import { cutPage } from "./page.ts";
+import { planPage } from "./search.ts";
 import { list, record, text, whole } from "./shape.ts";
 import type { Shaped } from "./shape.ts";
 import { findLatestVersions, presentVersion } from "./version-rows.ts";
@@ -85,19 +84,11 @@ export function readModel(backend: Backend, name: string): Promise<string> {
 
 export function searchModels(backend: Backend, input: Shaped<typeof searchInput>): Promise<string> {
   const limit = input.max_results ?? PAGE_DEFAULT;
-  const offset = readPageToken(input.page_token);
-  const order = parseOrderBy(input.order_by ?? []);
-  const comparisons = parseFilter(input.filter);
-  const values: unknown[] = [];
-  const bind = binder(values);
-  const { where, joins, orderBy } = compileSearch(SEARCH_TARGET, comparisons, order, bind);
-  if (joins.length > 0)
-    throw invalidParameter("Invalid order_by: registered models are not ordered by tags.");
-  const rows = `
-    SELECT m.* FROM registered_models m
-    ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
-    ORDER BY ${orderBy} LIMIT ${bind(limit + 1)} OFFSET ${bind(offset)}`;
-  const parameters = [comparisons, order, limit, offset];
+  const { rows, orderBy, values, offset, parameters } = planPage(input, limit, SEARCH_TARGET, {
+    table: "registered_models",
+    alias: "m",
+    title: "registered models",
+  });
   return backend.cache.read(
     { entity: "registered-models/search", scopes: [MODELS], parameters, costly: true },
     async () => {

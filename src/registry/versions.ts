@@ -18,11 +18,10 @@ import {
   version,
 } from "./fields.ts";
 import type { Tag } from "./fields.ts";
-import { binder, compileSearch } from "./filter/compile.ts";
 import type { SearchTarget } from "./filter/compile.ts";
-import { parseFilter, parseOrderBy } from "./filter/parse.ts";
 import { noModel } from "./models.ts";
-import { cutPage, readPageToken } from "./page.ts";
+import { cutPage } from "./page.ts";
+import { planPage } from "./search.ts";
 import { flag, record, text, whole } from "./shape.ts";
 import type { Shaped } from "./shape.ts";
 import { findVersion, presentVersion, selectVersions } from "./version-rows.ts";
@@ -127,19 +126,11 @@ function readUri(backend: Backend, name: string, version: number): Promise<strin
 
 function searchVersions(backend: Backend, input: Shaped<typeof searchInput>): Promise<string> {
   const limit = input.max_results ?? PAGE_DEFAULT;
-  const offset = readPageToken(input.page_token);
-  const order = parseOrderBy(input.order_by ?? []);
-  const comparisons = parseFilter(input.filter);
-  const values: unknown[] = [];
-  const bind = binder(values);
-  const { where, joins, orderBy } = compileSearch(SEARCH_TARGET, comparisons, order, bind);
-  if (joins.length > 0)
-    throw invalidParameter("Invalid order_by: model versions are not ordered by tags.");
-  const rows = `
-    SELECT v.* FROM model_versions v
-    ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
-    ORDER BY ${orderBy} LIMIT ${bind(limit + 1)} OFFSET ${bind(offset)}`;
-  const parameters = [comparisons, order, limit, offset];
+  const { rows, orderBy, values, offset, parameters } = planPage(input, limit, SEARCH_TARGET, {
+    table: "model_versions",
+    alias: "v",
+    title: "model versions",
+  });
   return backend.cache.read(
     { entity: "model-versions/search", scopes: [MODELS], parameters, costly: true },
     async () => {
