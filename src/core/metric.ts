@@ -80,6 +80,15 @@ const list = [
     "non-2xx, timeouts and socket errors over all requests",
   ),
   metric(
+    "api.responseBytesPerRequest",
+    "bytes a response",
+    "bytes",
+    "lower",
+    "ratio",
+    "api",
+    "bodies of the answers, mean",
+  ),
+  metric(
     "db.queryMeanMs",
     "DB query",
     "ms",
@@ -105,6 +114,15 @@ const list = [
     "ratio",
     "database",
     "pg_stat_statements: shared blocks hit and read over requests",
+  ),
+  metric(
+    "db.rowsPerRequest",
+    "rows a request",
+    "count",
+    "lower",
+    "ratio",
+    "database",
+    "pg_stat_statements: rows returned or changed over requests",
   ),
   metric(
     "db.indexHitRate",
@@ -222,6 +240,15 @@ const list = [
     "ratio",
     "cache",
     "Redis INFO: total_commands_processed over requests",
+  ),
+  metric(
+    "redis.bytesPerRequest",
+    "Redis bytes a request",
+    "bytes",
+    "lower",
+    "ratio",
+    "cache",
+    "Redis INFO: total_net_input_bytes and total_net_output_bytes over requests",
   ),
   metric(
     "service.cpuMsPerRequest",

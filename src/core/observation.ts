@@ -1,7 +1,7 @@
 /** What tuners see: a read-only view of the target under load, and the history of their own phase. */
 import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
 import type { Strategy } from "./persona.ts";
-import type { Sample } from "./sample.ts";
+import type { Sample, StatementStats } from "./sample.ts";
 import type { Candidate, Decision } from "./trial.ts";
 import type { Row } from "./workload.ts";
 
@@ -21,16 +21,6 @@ export interface ScratchDatabase {
     sql: string,
     parameters?: readonly (string | number | boolean | null)[],
   ): Promise<readonly Row[]>;
-}
-
-/** Statements as pg_stat_statements counted them in the observed window. */
-export interface StatementStats {
-  readonly queryId: string;
-  readonly sql: string;
-  readonly calls: number;
-  readonly totalMs: number;
-  readonly rows: number;
-  readonly buffers: number;
 }
 
 export interface RedisStats {

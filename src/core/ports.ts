@@ -2,8 +2,11 @@
 import type { RunEvent } from "./event.ts";
 import type { Change, KnobValue } from "./knob.ts";
 import type { TargetView } from "./observation.ts";
+import type { Replay, ReplayRequest } from "./replay.ts";
 import type { Sample } from "./sample.ts";
+import type { RateSegment } from "./scenario.ts";
 import type { Role } from "./trial.ts";
+import type { ThinkTime } from "./workload.ts";
 
 export interface WindowRequest {
   readonly role: Role;
@@ -13,6 +16,12 @@ export interface WindowRequest {
   readonly arrivals: "constant" | "poisson";
   readonly warmupMs: number;
   readonly windowMs: number;
+  /** The rate over the window, where it changes; `requestsPerSecond` is then its mean. */
+  readonly segments?: readonly RateSegment[];
+  /** A closed loop of so many users instead of arrivals. */
+  readonly users?: { readonly count: number; readonly think: ThinkTime };
+  /** Length of the timeline's pieces; absent: no timeline. */
+  readonly timelineMs?: number;
 }
 
 /** The arms of a run. Only one is under load at a time. */
@@ -27,6 +36,19 @@ export interface Bench {
   saturate(seed: number): Promise<number>;
   /** One window on the incumbent with everything that tuners may look at. */
   observe(request: Omit<WindowRequest, "role">): Promise<TargetView>;
+}
+
+/** Two versions of a service, or the same one twice: what the gate measures. The base is the incumbent, the head the candidate. */
+export interface GateArms {
+  /** One phrase, for results. */
+  readonly design: string;
+  /** Fresh processes on both arms, ports swapped. Does nothing for services that perfopt did not start. */
+  restartArms(): Promise<void>;
+  sample(request: WindowRequest): Promise<Sample>;
+  /** The most requests per second that the base completes in a closed loop. */
+  saturate(seed: number): Promise<number>;
+  /** The same requests, one after another, on fresh processes and an empty Redis. Undefined where nothing can be counted. */
+  readonly replay: ((role: Role, request: ReplayRequest) => Promise<Replay>) | undefined;
 }
 
 /** The real target, changed only by what was proven. */

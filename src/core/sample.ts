@@ -10,12 +10,30 @@ export interface ValidityCheck {
     | "generator-cpu"
     | "no-drops"
     | "errors"
-    | "all-answered";
+    | "all-answered"
+    | "littles-law"
+    | "host-pressure"
+    | "host-steal";
   readonly ok: boolean;
   readonly value: number;
   readonly limit: number;
   /** One sentence for a person: what was measured, against what. */
   readonly detail: string;
+}
+
+/**
+ * Checks whose failure spoils times as a client sees them and nothing else: CPU time a request and counters of a window that only
+ * these fail are as good as ever, provided that the requests were all sent and answered.
+ */
+const LATENCY_ONLY: ReadonlySet<ValidityCheck["id"]> = new Set([
+  "generator-lag",
+  "generator-cpu",
+  "host-pressure",
+  "host-steal",
+]);
+
+export function spoilsLatencyOnly(check: Pick<ValidityCheck, "id">): boolean {
+  return LATENCY_ONLY.has(check.id);
 }
 
 export interface Histograms {
@@ -61,9 +79,37 @@ export interface LoadResult {
   readonly histograms: Histograms;
   readonly endpoints: readonly EndpointResult[];
   readonly generator: { readonly lagP99Ms: number; readonly cpuShare: number };
+  /** What the machine of the generator went through meanwhile; a share that the system does not tell is absent. */
+  readonly host?: HostUse;
+  /** Only when asked for: the window cut into pieces of equal length, in order. */
+  readonly timeline?: readonly TimelinePoint[];
   readonly checks: readonly ValidityCheck[];
   /** Only when asked for: the requests of the window, in order of arrival, for the study of repetition. */
   readonly trace?: readonly TraceEntry[];
+}
+
+export interface HostUse {
+  /** Share of the window in which some task waited for a CPU (Linux PSI, cpu some). */
+  readonly pressureShare?: number;
+  /** Share of the machine's CPU time that the hypervisor gave to others. */
+  readonly stealShare?: number;
+  /** Share of the machine's CPU time used by programs that are neither perfopt nor started by it. */
+  readonly foreignShare?: number;
+}
+
+/** Requests by the moment they were due (for users: sent). */
+export interface TimelinePoint {
+  /** Milliseconds from the window's start. */
+  readonly atMs: number;
+  readonly lengthMs: number;
+  /** As scheduled, mean over the piece; for users, their number. */
+  readonly target: number;
+  readonly requests: number;
+  readonly errors: number;
+  /** Absent when nothing was due. */
+  readonly latencyP50Ms?: number;
+  readonly latencyP95Ms?: number;
+  readonly latencyP99Ms?: number;
 }
 
 export interface TraceEntry {
@@ -76,8 +122,31 @@ export interface TraceEntry {
   readonly responseBytes: number;
 }
 
+/** Statements as pg_stat_statements counted them in the window. */
+export interface StatementStats {
+  readonly queryId: string;
+  readonly sql: string;
+  readonly calls: number;
+  readonly totalMs: number;
+  readonly rows: number;
+  readonly buffers: number;
+}
+
+/** What the stores did for a window, warm-up included, in detail: sums, not per request. */
+export interface ServerSide {
+  /** The costliest first; absent without pg_stat_statements. */
+  readonly statements?: readonly StatementStats[];
+  /** Calls by command; absent without Redis. */
+  readonly redisCommands?: Readonly<Record<string, number>>;
+  /** Requests that these sums cover. */
+  readonly requests: number;
+  /** What could not be read, and why: `service CPU: the service runs on another machine`. */
+  readonly unmeasured: readonly string[];
+}
+
 export interface Sample {
   readonly load: LoadResult;
+  readonly server?: ServerSide;
   /** Finite numbers only; what could not be measured is absent. */
   readonly metrics: MetricValues;
   readonly valid: boolean;

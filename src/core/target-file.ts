@@ -36,6 +36,14 @@ export interface TargetFile {
   readonly path: string;
   readonly service: {
     readonly start: Command;
+    /** What makes the service from its sources, one after another; run by the gate in a checkout of each version. Absent: nothing to build. */
+    readonly build?: readonly Command[];
+    /** Run before each start with the service's environment: a version that changes the schema brings its own database up to date. */
+    readonly migrate?: Command;
+    /** Sent with every request of the load: credentials, best given as `${env:NAME}`. In no report or result. */
+    readonly headers?: Readonly<Record<string, string>>;
+    /** For load on an https URL: a file of authorities beside the system's (absolute), and whether certificates are verified. */
+    readonly tls?: { readonly caPath?: string; readonly verify: boolean };
     /** Fixed environment; `${port}`, `${postgres.url}` and `${redis.url}` are filled in per arm. */
     readonly env: Readonly<Record<string, string>>;
     /** Path that answers 2xx when the service may be loaded. */

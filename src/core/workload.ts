@@ -7,6 +7,8 @@ export interface Parameter {
     /** One read-only query on the target's database, run once before the load; rows in its order, most popular first. */
     | { readonly kind: "sql"; readonly query: string; readonly limit: number }
     | { readonly kind: "values"; readonly rows: readonly Row[] }
+    /** A CSV file whose first line names the columns; read once before the load. `path` is absolute. */
+    | { readonly kind: "csv"; readonly path: string; readonly limit: number }
     | { readonly kind: "int"; readonly min: number; readonly max: number }
     | { readonly kind: "float"; readonly min: number; readonly max: number }
     /** A text that no other draw of the run has: letters and digits from the seed and a counter. */
@@ -38,11 +40,53 @@ export interface RequestTemplate {
   readonly expect: readonly number[];
 }
 
-/** What a target file offers under a name: requests and their parameters. */
+/** A pause that a person makes between two requests. */
+export type ThinkTime =
+  | { readonly kind: "fixed"; readonly ms: number }
+  | { readonly kind: "uniform"; readonly minMs: number; readonly maxMs: number }
+  | { readonly kind: "exponential"; readonly meanMs: number };
+
+/** A value taken from a step's answer; later steps of the same session use it as `${name}`. */
+export interface Capture {
+  readonly name: string;
+  readonly from:
+    /** Keys and positions into the JSON body: `["run", "info", "run_id"]`. */
+    | { readonly kind: "json"; readonly path: readonly (string | number)[] }
+    | { readonly kind: "header"; readonly header: string };
+}
+
+/** One request of a session; its `weight` does not count, its `name` is the endpoint in results. */
+export interface SessionStep {
+  readonly request: RequestTemplate;
+  /** How often the step is done in a row, drawn anew each time. */
+  readonly repeat: number;
+  readonly captures: readonly Capture[];
+  /** Before each of the step's requests. */
+  readonly think?: ThinkTime;
+}
+
+/** Requests that one user sends one after another. A step that fails ends its session. */
+export interface SessionTemplate {
+  readonly name: string;
+  readonly weight: number;
+  readonly steps: readonly SessionStep[];
+}
+
+/** What a target file offers under a name: requests or sessions, and their parameters. */
 export interface WorkloadDefinition {
   readonly name: string;
+  /** Sent independently of each other; empty when the workload has sessions. */
   readonly requests: readonly RequestTemplate[];
+  readonly sessions?: readonly SessionTemplate[];
   readonly parameters: readonly Parameter[];
+}
+
+/** The requests whose names are a workload's endpoints, in the order in which results list them. */
+export function endpointsOf(workload: WorkloadDefinition): readonly RequestTemplate[] {
+  const steps = (workload.sessions ?? []).flatMap(({ steps: each }) =>
+    each.map(({ request }) => request),
+  );
+  return [...workload.requests, ...steps];
 }
 
 /** The rows of every parameter, read once, so that both arms draw from the same. */

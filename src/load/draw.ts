@@ -61,8 +61,10 @@ function drawable(
   const { name, source } = parameter;
   switch (source.kind) {
     case "sql":
+    case "csv":
+      return rowsDrawable(parameter, data[name], uniform);
     case "values":
-      return rowsDrawable(parameter, source.kind === "sql" ? data[name] : source.rows, uniform);
+      return rowsDrawable(parameter, source.rows, uniform);
     case "int": {
       const count = source.max - source.min + 1;
       const rank = rankDraw(parameter, count, uniform);

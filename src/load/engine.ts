@@ -9,6 +9,7 @@ import type { WorkerReply } from "./worker.ts";
 
 export type { LoadRequest } from "./request.ts";
 
+const WORKERS = 1;
 const CONNECTIONS = 64;
 const OUTSTANDING_MAX = 10_000;
 /** On top of warm-up, window and time limit: for starting the worker and sending the request's data to it. */
@@ -28,6 +29,7 @@ let idleWorker: Worker | undefined;
 export async function runWindow(request: LoadRequest, signal: AbortSignal): Promise<LoadResult> {
   throwIfAborted(signal);
   const complete = {
+    workers: WORKERS,
     connections: CONNECTIONS,
     outstandingMax: OUTSTANDING_MAX,
     lagMsMax: LAG_MS_MAX,

@@ -1,6 +1,7 @@
 /** What one window of load is asked for, and what a worker saw of it: plain data, which can cross threads and machines. */
 import type { TraceEntry } from "../core/sample.ts";
-import type { ParameterData, WorkloadDefinition } from "../core/workload.ts";
+import type { RateSegment } from "../core/scenario.ts";
+import type { ParameterData, ThinkTime, WorkloadDefinition } from "../core/workload.ts";
 
 export interface LoadRequest {
   /** Scheme, host and port; a path, if any, is put before every request's. */
@@ -10,12 +11,28 @@ export interface LoadRequest {
   /** The same seed gives the same requests at the same times. */
   readonly seed: number;
   readonly arrivals: "constant" | "poisson";
+  /** Of a workload of sessions: sessions that begin each second. Of users: not used. */
   readonly requestsPerSecond: number;
+  /** The rate over the window where it changes; the lengths add up to `windowMs`, the mean is `requestsPerSecond`. */
+  readonly segments?: readonly RateSegment[];
+  /**
+   * A closed loop instead of arrivals: so many users, each sending its next request (or session) when the last one is done and it
+   * has thought. Its tail is not comparable with an open one's, since users that wait do not send.
+   */
+  readonly users?: { readonly count: number; readonly think: ThinkTime };
   /** Requests due in the warm-up are sent and not recorded. */
   readonly warmupMs: number;
   readonly windowMs: number;
   /** From the moment the generator sends a request until its answer is complete. */
   readonly timeoutMs: number;
+  /** Threads that send; their arrivals interleave evenly. 1 by default. */
+  readonly workers?: number;
+  /** Cut the window's results into pieces of this length too. Absent: no timeline. */
+  readonly timelineMs?: number;
+  /** Sent with every request, over those of its template; may hold secrets, and is in no result. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of https: authorities beside the system's, as PEM text, and whether certificates are verified, which they are by default. */
+  readonly tls?: { readonly ca?: string; readonly verify: boolean };
   /** How many requests can be with the service at once; further ones wait in the generator, and that time counts. 64 by default. */
   readonly connections?: number;
   /** A request that is due while this many wait for answers is dropped, and a drop makes the sample invalid. 10,000 by default. */
@@ -32,7 +49,8 @@ export interface LoadRequest {
 }
 
 /** With every default filled in. */
-export type CompleteLoadRequest = Required<LoadRequest>;
+export type CompleteLoadRequest = LoadRequest &
+  Required<Pick<LoadRequest, "workers" | "connections" | "outstandingMax" | "lagMsMax">>;
 
 /** Counts and histograms of the requests due in one window. Records of several workers add up: every number is a sum or a histogram. */
 export interface WindowRecord {

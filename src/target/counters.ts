@@ -1,7 +1,7 @@
 /** The counters around a window: read before and after, never reset, so that only differences count. */
 import type { Redis } from "ioredis";
 import type { Client } from "pg";
-import type { StatementStats } from "../core/observation.ts";
+import type { StatementStats } from "../core/sample.ts";
 import type { SeriesMap } from "../core/target-file.ts";
 import { cpuByProcess, reapedCpuMs, treeUse, type TreeUse } from "./proc.ts";
 import { scrape, type SeriesValues } from "./prometheus.ts";

@@ -6,6 +6,7 @@ import { loadOf } from "./servers.ts";
 
 const request = {
   ...loadOf({ baseUrl: "http://127.0.0.1:1", errorRateMax: 0.01 }),
+  workers: 1,
   connections: 64,
   outstandingMax: 500,
   lagMsMax: 1,

@@ -11,6 +11,7 @@ const request = {
     windowMs: 1_000,
     timeoutMs: 400,
   }),
+  workers: 1,
   connections: 1,
   outstandingMax: 1,
   lagMsMax: 1,

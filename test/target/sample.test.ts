@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { StatementStats } from "../../src/core/observation.ts";
+import type { StatementStats } from "../../src/core/sample.ts";
 import type { Counters } from "../../src/target/counters.ts";
 import { sampleFrom, statementsInWindow, type Measured } from "../../src/target/sample.ts";
 import { loadResult } from "./load.ts";

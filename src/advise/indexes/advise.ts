@@ -1,7 +1,8 @@
 /** The index advisor: the slowest statements to the indexes that their plans would use, built and costed on a scratch database. */
 import { messageOf, PerfoptError } from "../../core/errors.ts";
 import type { IndexDefinition } from "../../core/knob.ts";
-import type { DatabaseView, ScratchDatabase, StatementStats } from "../../core/observation.ts";
+import type { DatabaseView, ScratchDatabase } from "../../core/observation.ts";
+import type { StatementStats } from "../../core/sample.ts";
 import { candidatesFor, rejection } from "./candidates.ts";
 import type { CandidateLimits, IndexCandidate, RejectedIndex } from "./candidates.ts";
 import { readCatalog } from "./catalog.ts";

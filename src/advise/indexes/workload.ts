@@ -1,5 +1,5 @@
 /** The observed statements, read: the slowest ones as uses of tables, and who writes to which table. */
-import type { StatementStats } from "../../core/observation.ts";
+import type { StatementStats } from "../../core/sample.ts";
 import type { Catalog, TableInfo } from "./catalog.ts";
 import { parseStatement, withLimits } from "./parse.ts";
 import type { TableUse } from "./scope.ts";
