@@ -5,7 +5,7 @@ import type { MetricId } from "../src/core/metric.ts";
 import type { Persona } from "../src/core/persona.ts";
 import { DirtyTargetError, PerfoptError } from "../src/core/errors.ts";
 import { optimize, type Run } from "../src/optimize.ts";
-import { orderOf } from "../src/optimize/pairs.ts";
+import { orderOf } from "../src/decide/order.ts";
 import { defaultLimits } from "../src/optimize/run.ts";
 import { planRun } from "../src/plan.ts";
 import { pendingUndo } from "../src/journal/pending.ts";

@@ -2,7 +2,7 @@
 import type { MetricValues, Sample } from "../src/core/sample.ts";
 import type { Pair, Role } from "../src/core/trial.ts";
 import { judge, type Judgement, type Rule } from "../src/decide/judge.ts";
-import { orderOf } from "../src/optimize/pairs.ts";
+import { orderOf } from "../src/decide/order.ts";
 import { defaultLimits } from "../src/optimize/run.ts";
 import { createNoise, type NoiseSettings } from "./noise.ts";
 import { makeSample } from "./samples.ts";

@@ -23,10 +23,13 @@ const rules: Readonly<Record<string, { readonly src: readonly string[]; readonly
       node: false,
     },
     optimize: { src: ["core", "decide", "plan.ts", "tuners/tuner.ts"], node: false },
+    gate: { src: ["core", "decide"], node: false },
+    limit: { src: ["core", "decide"], node: false },
     profiles: { src: ["core"], node: true },
     target: { src: ["core"], node: true },
     load: { src: ["core"], node: true },
     journal: { src: ["core"], node: true },
+    results: { src: ["core"], node: true },
     cli: {
       src: [
         "core",
@@ -37,6 +40,9 @@ const rules: Readonly<Record<string, { readonly src: readonly string[]; readonly
         "plan.ts",
         "optimize.ts",
         "optimize",
+        "gate",
+        "limit",
+        "results",
         "profiles",
         "target",
         "load",

@@ -14,11 +14,11 @@ export interface FoundRun {
   readonly journalPath: string;
 }
 
-/** Throws bad-input when there is no such run. */
+/** Throws bad-input when there is no such run. Without a name: the last run, whatever was measured since. */
 export async function findRun(context: Context, given: string | undefined): Promise<FoundRun> {
   const records = await listRuns(context.home);
   if (given === undefined) {
-    const last = records.at(-1);
+    const last = records.findLast((record) => record.kind === undefined);
     if (last) return { record: last, journalPath: last.journalPath };
     throw new PerfoptError(
       "bad-input",

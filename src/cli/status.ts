@@ -29,9 +29,12 @@ export function addStatus(program: Command, context: Context): void {
     .action(async (options: { json?: boolean }) => {
       const records = await listRuns(context.home);
       const all = await Promise.all(records.map(statusOf));
+      const recent = records.filter((record) => record.kind === undefined).slice(-RECENT);
       const shown = all.filter(
-        (each, index) =>
-          each.changes.length > 0 || each.state === "dirty" || index >= all.length - RECENT,
+        (each) =>
+          each.changes.length > 0 ||
+          each.state === "dirty" ||
+          recent.some((record) => record.id === each.run),
       );
       context.out(options.json ? `${JSON.stringify(shown, null, 2)}\n` : `${statusText(shown)}\n`);
     });

@@ -3,6 +3,8 @@ import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface RunRecord {
+  /** Absent: a run. The others change nothing, and are here for what a crash of theirs leaves behind. */
+  readonly kind?: "bench" | "gate";
   readonly id: string;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
