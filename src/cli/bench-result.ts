@@ -5,7 +5,8 @@ import type { EndpointResult, Sample } from "../core/sample.ts";
 import type { Slo } from "../core/slo.ts";
 import { judgeSlo } from "../decide/slo.ts";
 import { summarise } from "../decide/summary.ts";
-import { decodeHistogram, mergeHistograms, percentileMs } from "../load/histogram.ts";
+import { decodeHistogram, percentileMs } from "../load/histogram.ts";
+import { mergeHistograms } from "../load/merge.ts";
 
 export interface Measured {
   readonly seed: number;
@@ -17,13 +18,14 @@ export function resultOfWindows(
   measured: readonly Measured[],
   slos: readonly Slo[],
 ): Pick<BenchResult, "metrics" | "endpoints" | "histograms" | "windows" | "slos"> {
-  const valid = measured.map(({ sample }) => sample).filter((sample) => sample.valid);
+  const all = measured.map(({ sample }) => sample);
+  const valid = all.filter((sample) => sample.valid);
   return {
     metrics: summaries(valid),
     endpoints: endpointSummaries(valid),
     ...(valid.length === 0 ? {} : { histograms: mergedHistograms(valid) }),
     windows: measured.map(windowOf),
-    slos: slos.map((slo) => judgeSlo(slo, valid)),
+    slos: slos.map((slo) => judgeSlo(slo, all)),
   };
 }
 
@@ -32,7 +34,7 @@ function summaries(samples: readonly Sample[]): Partial<Record<MetricId, MetricS
   for (const id of metricIds) {
     const values = samples.flatMap(({ metrics }) => metrics[id] ?? []);
     // A metric that some window lacks would be a summary of other windows than its neighbours.
-    if (values.length > 0 && values.length === samples.length) found[id] = summarise(values);
+    if (values.length > 0 && values.length === samples.length) found[id] = summarise(values, id);
   }
   return found;
 }

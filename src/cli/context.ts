@@ -20,9 +20,15 @@ export interface Context {
   readonly version: string;
   /** A person is watching stderr: a spinner may be drawn. */
   readonly interactive: boolean;
+  /** For stderr. */
   readonly style: Style;
+  /** For stdout, which may be a file while stderr is a terminal. */
+  readonly styleOut: Style;
   /** Fires on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
+  /** What the command's end means for the shell, where it did what it was asked: 1 a failed gate or SLO, 3 nothing to go by. */
+  readonly exitWith: (code: 0 | 1 | 3) => void;
+  readonly exitCode: () => 0 | 1 | 3;
   /** Takes the signal handlers off again. */
   readonly close: () => void;
 }
@@ -39,7 +45,12 @@ export function contextOf(args: readonly string[]): Context {
   const packageDirectory = fileURLToPath(new URL("../..", import.meta.url));
   const interactive = process.stderr.isTTY && process.env["CI"] === undefined;
   const { signal, close } = interruption();
+  let exitCode: 0 | 1 | 3 = 0;
   return {
+    exitWith: (code) => {
+      exitCode = code;
+    },
+    exitCode: () => exitCode,
     args: args.map(redactSecrets),
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -51,6 +62,7 @@ export function contextOf(args: readonly string[]): Context {
     version: versionOf(packageDirectory),
     interactive,
     style: styleOf(process.stderr.isTTY && process.env["NO_COLOR"] === undefined),
+    styleOut: styleOf(process.stdout.isTTY && process.env["NO_COLOR"] === undefined),
     signal,
     close,
   };

@@ -9,10 +9,12 @@ import type { Context } from "./context.ts";
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 5_000;
+const NOT_KNOWN = "not known";
 
+/** Without a source: of a service that runs elsewhere, whose stores' versions nobody told. */
 export async function environmentFacts(
   context: Context,
-  source: Source,
+  source: Source | undefined,
 ): Promise<EnvironmentFacts> {
   return {
     perfopt: context.version,
@@ -21,9 +23,9 @@ export async function environmentFacts(
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    postgres: source.postgresVersion,
-    redis: await redisVersion(context),
-    gitCommit: await gitCommit(context),
+    postgres: source?.postgresVersion ?? NOT_KNOWN,
+    redis: source ? await redisVersion(context).catch(() => NOT_KNOWN) : NOT_KNOWN,
+    gitCommit: await gitCommit(context, context.directory),
   };
 }
 
@@ -34,11 +36,12 @@ async function redisVersion(context: Context): Promise<string> {
   return /v=([\d.]+)/.exec(stdout)?.[1] ?? stdout.trim();
 }
 
-/** Of the folder that the command ran in; absent outside of a repository. */
-async function gitCommit(context: Context): Promise<string | undefined> {
+/** The short commit of a folder; absent outside of a repository. */
+export async function gitCommit({ env }: Context, directory: string): Promise<string | undefined> {
   try {
     const { stdout } = await run("git", ["rev-parse", "--short", "HEAD"], {
-      cwd: context.directory,
+      cwd: directory,
+      env: { ...env },
       timeout: TIMEOUT_MS,
     });
     return stdout.trim();

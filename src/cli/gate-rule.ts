@@ -19,6 +19,13 @@ export interface RuleOptions {
 export const GATED_DEFAULT = "cpu,db-cpu,p50,p95";
 /** research/load-gate.md section 7: a regression of 5 % is worth excluding, one of less than 3 % is not worth a red build. */
 const MARGIN = 0.05;
+/** Of tail latencies, which vary more than twice as much: 5 % would leave unchanged code inconclusive (docs/statistics.md). */
+const MARGIN_TAIL = 0.1;
+const TAILS: ReadonlySet<MetricId> = new Set<MetricId>([
+  "api.latencyP95Ms",
+  "api.latencyP99Ms",
+  "api.latencyP999Ms",
+]);
 const MIN_EFFECT = 0.03;
 /** Shares are compared by difference: points. */
 const MARGIN_POINTS = 0.02;
@@ -43,7 +50,7 @@ export function ruleOf(options: RuleOptions, profile: NoiseProfile | undefined):
     const given = typed.get(metric) ?? typed.get("all");
     const seen = profile?.detectable[metric];
     const least = seen === undefined ? undefined : Math.ceil(seen / MARGIN_STEP) * MARGIN_STEP;
-    const usual = ratio ? MARGIN : MARGIN_POINTS;
+    const usual = usualMargin(metric);
     if (given !== undefined && seen !== undefined && given < seen && !options.force) {
       throw marginTooSmall(metric, given, seen, pairsMax);
     }
@@ -61,6 +68,11 @@ export function ruleOf(options: RuleOptions, profile: NoiseProfile | undefined):
     };
   });
   return { rule: { metrics, pairsMax }, warnings };
+}
+
+function usualMargin(metric: MetricId): number {
+  if (TAILS.has(metric)) return MARGIN_TAIL;
+  return metricOf(metric).compare === "ratio" ? MARGIN : MARGIN_POINTS;
 }
 
 /** What a client times is spoilt by a busy machine; what is counted is not. */

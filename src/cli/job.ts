@@ -24,6 +24,7 @@ export interface RunOptions {
   readonly dryRun?: boolean;
   readonly quick?: boolean;
   readonly yes?: boolean;
+  readonly busyMachine?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,6 +37,7 @@ export interface Job {
   readonly phases: readonly string[] | undefined;
   readonly budgetMs: number;
   readonly quick: boolean;
+  readonly busyMachine: boolean;
   readonly outputDirectory: string;
 }
 
@@ -101,6 +103,7 @@ function jobOf(context: Context, options: RunOptions, persona: Persona, target: 
     phases: phasesOf(options, persona),
     budgetMs: budgetOf(options, persona),
     quick: options.quick ?? false,
+    busyMachine: options.busyMachine ?? false,
     outputDirectory: resolve(context.directory, options.output),
   };
 }

@@ -7,10 +7,10 @@ import type { Persona, PersonaWorkload } from "../core/persona.ts";
 import { parseSlo, type Slo } from "../core/slo.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { formatRatio, parseDuration } from "../core/units.ts";
-import type { ParameterData, WorkloadDefinition } from "../core/workload.ts";
+import type { WorkloadDefinition } from "../core/workload.ts";
 import { LAG_MS_MAX } from "../load/checks.ts";
-import type { LoadRequest } from "../load/request.ts";
 import type { Context } from "./context.ts";
+import type { CommonRequest } from "./load-functions.ts";
 import { personaOf } from "./personas.ts";
 import { formatMetric } from "./words.ts";
 
@@ -26,6 +26,7 @@ export interface LoadOptions {
   readonly workers?: string;
   readonly lagMax?: string;
   readonly slo?: readonly string[];
+  readonly busyMachine?: boolean;
 }
 
 /** What is sent, when, and what must hold. */
@@ -39,15 +40,20 @@ export interface LoadPlan {
   /** How late requests may leave (p99), where 5 % of the median response is less. */
   readonly lagMsMax: number;
   readonly workers: number | undefined;
+  /** Whether windows are used although other programs use the machine. */
+  readonly busyMachine: boolean;
   /** As typed: absolute. */
   readonly slos: readonly Slo[];
   /** Of the persona: its limits and goals. */
   readonly personaSlos: readonly Slo[];
 }
 
+export const BUSY_MACHINE =
+  "use windows during which other programs used more than a tenth of the machine";
+
 /** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
-export const ERROR_RATE_MAX = 0.01;
-export const CONNECTIONS = 64;
+const ERROR_RATE_MAX = 0.01;
+const CONNECTIONS = 64;
 const LAG_SHARE_OF_GOAL = 0.05;
 /** A service that is used and does not drown: near saturation latency is queueing. */
 const SHARE_OF_SATURATION = 0.4;
@@ -78,6 +84,7 @@ export function addLoadOptions(command: Command, windowDefault: string): Command
     )
     .option("--workers <number>", "threads that send (default: one for every 8,000 requests/s)")
     .option("--lag-max <time>", "how late requests may leave, 99th percentile, in a valid window")
+    .option("--busy-machine", BUSY_MACHINE)
     .option("--slo <limit...>", "what must hold, such as p95<200ms or errors<1% or p99[search]<1s");
 }
 
@@ -104,6 +111,7 @@ export async function loadPlanOf(
     lagMsMax: durationOf("--lag-max", options.lagMax) ?? lagAllowed([...slos, ...personaSlos]),
     workers:
       options.workers === undefined ? undefined : countOf("--workers", options.workers, 1, 64),
+    busyMachine: options.busyMachine ?? false,
     slos,
     personaSlos,
   };
@@ -121,33 +129,29 @@ export function lagAllowed(limits: readonly Pick<Slo, "metric" | "limit">[]): nu
 
 /** The part of every load request that a command's windows share. */
 export function requestOf(
-  plan: Pick<LoadPlan, "workload" | "timeoutMs" | "lagMsMax" | "workers">,
-  data: ParameterData,
+  plan: Pick<LoadPlan, "workload" | "timeoutMs" | "lagMsMax" | "workers" | "busyMachine">,
   target: TargetFile,
-): Pick<
-  LoadRequest,
-  | "workload"
-  | "data"
-  | "timeoutMs"
-  | "connections"
-  | "errorRateMax"
-  | "lagMsMax"
-  | "workers"
-  | "headers"
-  | "tls"
-> {
+): CommonRequest {
   const { headers, tls } = target.service;
   return {
     workload: plan.workload,
-    data,
     timeoutMs: plan.timeoutMs,
     connections: CONNECTIONS,
     errorRateMax: ERROR_RATE_MAX,
     lagMsMax: plan.lagMsMax,
+    foreignWorkKnown: !plan.busyMachine && startsEverything(target),
     ...(plan.workers === undefined ? {} : { workers: plan.workers }),
     ...(headers ? { headers } : {}),
     ...(tls ? { tls: { verify: tls.verify, ...caOf(tls.caPath) } } : {}),
   };
+}
+
+/** Work of a service or a store that is no child of perfopt's cannot be told from that of strangers. */
+function startsEverything({ service, postgres, redis }: TargetFile): boolean {
+  const inContainer = /(?:^|\/)(?:docker|podman|nerdctl|kubectl|ssh|systemd-run|sudo)$/.test(
+    service.start.program,
+  );
+  return !inContainer && postgres.kind === "embedded" && redis?.kind !== "url";
 }
 
 function caOf(path: string | undefined): { readonly ca?: string } {

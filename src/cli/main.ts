@@ -1,7 +1,11 @@
 /** The command line: parses arguments, runs one command, turns its end into an exit code. */
 import { Command, CommanderError } from "commander";
 import { messageOf, PerfoptError, redactSecrets, type ErrorCode } from "../core/errors.ts";
+import { addBench } from "./bench.ts";
 import { contextOf, type Context } from "./context.ts";
+import { addCompare } from "./compare.ts";
+import { addGate } from "./gate.ts";
+import { addHistory } from "./history.ts";
 import { addPersonas } from "./personas.ts";
 import { addReport } from "./report.ts";
 import { addRollback } from "./rollback.ts";
@@ -27,7 +31,7 @@ export async function main(
   const program = programOf(context);
   try {
     await program.parseAsync([...args], { from: "user" });
-    return 0;
+    return context.exitCode();
   } catch (error) {
     return report(error, context);
   } finally {
@@ -45,6 +49,10 @@ function programOf(context: Context): Command {
     .configureOutput({ writeOut: context.out, writeErr: context.err })
     .showHelpAfterError("(run with --help for the options)");
   addRun(program, context);
+  addBench(program, context);
+  addGate(program, context);
+  addCompare(program, context);
+  addHistory(program, context);
   addStatus(program, context);
   addRollback(program, context);
   addReport(program, context);
@@ -56,7 +64,7 @@ function programOf(context: Context): Command {
   program.addHelpText(
     "after",
     `
-Exit codes: 0 done, 2 bad input, 3 could not measure, 4 changes left behind (perfopt rollback), 130 interrupted after undoing.
+Exit codes: 0 done, 1 a gate or an SLO failed, 2 bad input, 3 could not measure, 4 changes left behind (perfopt rollback), 130 interrupted after undoing.
 Start here: perfopt run --persona speed-runner --dry-run`,
   );
   return program;

@@ -57,7 +57,7 @@ async function undo(
   pending: Pending,
   progress: Progress,
 ): Promise<readonly string[]> {
-  const targetFile = await loadTarget(record.targetPath, { env: context.env });
+  const targetFile = await loadTarget(record.targetPath, { env: context.env, sendsLoad: false });
   progress.say("starting PostgreSQL");
   const source = await openSource({
     targetFile,

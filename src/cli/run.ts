@@ -5,6 +5,7 @@ import { PerfoptError } from "../core/errors.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Context } from "./context.ts";
 import { jobsOf, planOf, planText, type RunOptions } from "./job.ts";
+import { BUSY_MACHINE } from "./load.ts";
 import { runPersona, type RunResult } from "./session.ts";
 
 export function addRun(program: Command, context: Context): void {
@@ -21,6 +22,7 @@ export function addRun(program: Command, context: Context): void {
     .option("--quick", "a short run: shorter windows, fewer pairs, small data")
     .option("--dry-run", "print the plan and what it costs, start nothing")
     .option("--yes", "change stores that perfopt did not start without asking")
+    .option("--busy-machine", BUSY_MACHINE)
     .option("--json", "machine output on stdout")
     .addOption(new Option("--seq", "personas in sequence, which is how they run").hideHelp())
     .addOption(

@@ -4,30 +4,30 @@ import { join, relative } from "node:path";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
-import { metricOf, type MetricId } from "../core/metric.ts";
+import type { MetricId } from "../core/metric.ts";
 import type { Persona } from "../core/persona.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Effect } from "../core/trial.ts";
 import type { WorkloadDefinition } from "../core/workload.ts";
 import { openJournal } from "../journal/journal.ts";
 import { registerRun, type RunRecord } from "../journal/runs.ts";
-import { LAG_MS_MAX } from "../load/checks.ts";
-import { closeLoad, runWindow } from "../load/engine.ts";
-import { findSaturation } from "../load/saturation.ts";
+import { closeLoad } from "../load/engine.ts";
 import { optimize } from "../optimize.ts";
 import { defaultLimits } from "../optimize/run.ts";
 import { BENCH_DESIGN, openBench, type BenchOptions } from "../target/arms.ts";
 import { openTarget } from "../target/live.ts";
-import { findRedis } from "../target/redis-server.ts";
-import { openSource, type Source } from "../target/source.ts";
+import type { Source } from "../target/source.ts";
 import { tunerOf } from "../tuners/index.ts";
 import type { Context } from "./context.ts";
 import { environmentFacts } from "./environment.ts";
+import { lagAllowed, requestOf } from "./load.ts";
+import { loadFunctions } from "./load-functions.ts";
 import { loadParameters } from "./parameters.ts";
 import { progressOf, type Progress } from "./progress.ts";
 import { writeReport } from "./report.ts";
 import { refuseWhenDirty } from "./runs.ts";
 import { planText, type Job } from "./job.ts";
+import { openStores } from "./solo.ts";
 
 export interface RunResult {
   readonly run: string;
@@ -43,13 +43,6 @@ export interface RunResult {
 
 /** What taking the arms down and writing the report needs of the budget. */
 const CLOSING_MS = 8_000;
-const CONNECTIONS = 64;
-const SATURATION = { connections: 32, warmupMs: 2_000, durationMs: 5_000 } as const;
-/** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
-const ERROR_RATE_MAX = 0.01;
-
-const LAG_SHARE_OF_GOAL = 0.05;
-
 /** What every report shows beside the objectives. */
 const WATCHED: readonly MetricId[] = [
   "api.latencyP50Ms",
@@ -87,7 +80,7 @@ export async function runPersona(
   const progress = progressOf(context);
   try {
     progress.print(planText(job, planOf(job, job.budgetMs)));
-    const source = await startStores(context, job, progress);
+    const source = await openStores(context, job, progress);
     try {
       return await recorded(context, job, { source, progress, leftMs, planOf });
     } finally {
@@ -97,22 +90,6 @@ export async function runPersona(
   } finally {
     progress.stop();
   }
-}
-
-async function startStores(context: Context, job: Job, progress: Progress): Promise<Source> {
-  // Asked before a minute is spent on seeding.
-  if (job.target.redis?.kind === "local") await findRedis(context.env);
-  progress.say("starting PostgreSQL");
-  return openSource({
-    targetFile: job.target,
-    home: context.home,
-    scale: job.scale ?? "",
-    seed: job.seed,
-    environment: context.env,
-    purpose: "bench",
-    onProgress: progress.say,
-    signal: context.signal,
-  });
 }
 
 interface Session {
@@ -204,7 +181,7 @@ async function measure(
     environment: context.env,
     note,
     signal: context.signal,
-    ...loadOf(persona, workload, data),
+    ...loadOf(job, workload, data),
   });
   const clock = { now: () => performance.now() };
   try {
@@ -244,43 +221,21 @@ function recordOf(job: Job, { runId, journalPath }: Recording): RunRecord {
 
 /** The load of one persona, as the bench calls for it. */
 function loadOf(
-  persona: Persona,
+  { persona, target, busyMachine }: Job,
   workload: WorkloadDefinition,
   data: Awaited<ReturnType<typeof loadParameters>>,
 ): Pick<BenchOptions, "runLoad" | "saturate"> {
+  const limits = persona.objectives.map(({ metric, goal }) => ({ metric, limit: goal }));
   const { timeoutMs } = persona.workload;
-  return {
-    runLoad: ({ signal, ...run }) =>
-      runWindow(
-        {
-          ...run,
-          workload,
-          data,
-          timeoutMs,
-          connections: CONNECTIONS,
-          errorRateMax: ERROR_RATE_MAX,
-          lagMsMax: lagAllowed(persona),
-        },
-        signal,
-      ),
-    saturate: async ({ baseUrl, seed, signal }) => {
-      const { requestsPerSecond } = await findSaturation(
-        { baseUrl, workload, data, seed, timeoutMs, ...SATURATION },
-        signal,
-      );
-      return requestsPerSecond;
-    },
+  const plan = {
+    workload,
+    timeoutMs,
+    lagMsMax: lagAllowed(limits),
+    workers: undefined,
+    busyMachine,
   };
-}
-
-/** A twentieth of the strictest latency goal, and at least what the load engine allows anyway. */
-function lagAllowed(persona: Persona): number {
-  const goals = persona.objectives
-    .filter(({ metric }) => metricOf(metric).unit === "ms" && metricOf(metric).group === "api")
-    .map(({ goal }) => goal);
-  return goals.length === 0
-    ? LAG_MS_MAX
-    : Math.max(LAG_MS_MAX, LAG_SHARE_OF_GOAL * Math.min(...goals));
+  const { runLoad, saturate } = loadFunctions(requestOf(plan, target), data);
+  return { runLoad, saturate };
 }
 
 function workloadOf(job: Job): WorkloadDefinition {

@@ -52,7 +52,7 @@ async function targetOf(context: Context, options: TargetOptions): Promise<Targe
   const path = options.target
     ? resolve(context.directory, options.target)
     : join(context.profilesDirectory, "targets", "model-registry.yaml");
-  return loadTarget(path, { env: context.env });
+  return loadTarget(path, { env: context.env, sendsLoad: false });
 }
 
 function answer(

@@ -42,8 +42,8 @@ export interface Bench {
 export interface GateArms {
   /** One phrase, for results. */
   readonly design: string;
-  /** Fresh processes on both arms, ports swapped. Does nothing for services that perfopt did not start. */
-  restartArms(): Promise<void>;
+  /** Fresh processes on both arms, ports swapped. Undefined for services that perfopt did not start. */
+  readonly restartArms: (() => Promise<void>) | undefined;
   sample(request: WindowRequest): Promise<Sample>;
   /** The most requests per second that the base completes in a closed loop. */
   saturate(seed: number): Promise<number>;

@@ -65,7 +65,7 @@ export interface LoadResult {
   readonly errors: number;
   readonly timeouts: number;
   readonly dropped: number;
-  /** Counts of responses by status code; socket errors under "error", timeouts under "timeout". */
+  /** Counts of responses by status code; socket errors under "error", timeouts under "timeout", answers without what a session needs of them under "no-capture". */
   readonly statuses: Readonly<Record<string, number>>;
   readonly latency: {
     readonly p50Ms: number;

@@ -49,3 +49,11 @@ export function meanRate(segments: readonly RateSegment[]): number {
   );
   return arrivals / lengthMs;
 }
+
+/** What a window's warm-up is sent at: the rate at its start, or the mean of its first piece with arrivals when it starts from nothing. */
+export function startingRate(segments: readonly RateSegment[]): number {
+  const first = segments[0]?.from ?? 0;
+  if (first > 0) return first;
+  const piece = segments.find(({ lengthMs, from, to }) => lengthMs * (from + to) > 0);
+  return piece ? (piece.from + piece.to) / 2 : 0;
+}

@@ -60,7 +60,9 @@ export interface TargetFile {
         readonly settings: Readonly<Record<string, string>>;
       }
     /** The user's own server; `url` has its `${env:NAME}` filled in already. */
-    | { readonly kind: "url"; readonly url: string };
+    | { readonly kind: "url"; readonly url: string }
+    /** A service by its URL alone: nobody has said what stores it has. */
+    | { readonly kind: "none" };
   readonly redis?:
     | { readonly kind: "local"; readonly settings: Readonly<Record<string, string>> }
     | { readonly kind: "url"; readonly url: string };

@@ -13,7 +13,7 @@ const OPTIMISM_ERRORS = 1;
  * Conditional power (Lan, Simon and Halperin, Stochastically curtailed tests, Communications in Statistics C 1, 1982), with the
  * normal for the t distribution. Stopping by it can only lose keeps, never add one, so it does not touch the error of keeping.
  */
-export function hopeOf(gains: Moments, last: Look): number {
+export function hopeOf(gains: Moments, last: Pick<Look, "pairs" | "efficacyT">): number {
   const { count, mean, standardError } = gains;
   const left = last.pairs - count;
   if (!(standardError > 0) || left <= 0) return 1;

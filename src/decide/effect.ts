@@ -4,7 +4,7 @@ import { metricOf, type MetricId } from "../core/metric.ts";
 import type { Effect, Pair } from "../core/trial.ts";
 import { studentQuantile } from "./distribution.ts";
 import { assertValid, directionOf, gainsOf, unusableBecause, valuesOf } from "./gain.ts";
-import { momentsOf } from "./moments.ts";
+import { momentsOf, type Moments } from "./moments.ts";
 import { signFlipP } from "./permutation.ts";
 
 /** How wide an interval is: so many standard errors to each side, for this coverage. */
@@ -24,9 +24,17 @@ export function effectOf(
 ): Effect | undefined {
   assertValid(pairs);
   if (unusableBecause(metric, pairs) !== undefined) return undefined;
+  return effectFrom(metric, pairs, margin, momentsOf(gainsOf(metric, pairs)));
+}
+
+/** The same from moments of the gains that the caller has; every window must report the metric. */
+export function effectFrom(
+  metric: MetricId,
+  pairs: readonly Pair[],
+  margin: Margin,
+  { mean, standardError }: Pick<Moments, "mean" | "standardError">,
+): Effect {
   const { compare } = metricOf(metric);
-  const gains = gainsOf(metric, pairs);
-  const { mean, standardError } = momentsOf(gains);
   const change = directionOf(metric) * mean;
   const half = margin.standardErrors * standardError;
   const asEffect = compare === "ratio" ? Math.exp : (value: number) => value;
@@ -38,7 +46,7 @@ export function effectOf(
     high: asEffect(change + half),
     confidence: margin.confidence,
     pairs: pairs.length,
-    permutationP: signFlipP(gains),
+    permutationP: signFlipP(gainsOf(metric, pairs)),
     incumbentMedian: median([...valuesOf(metric, pairs, "incumbent")]),
     candidateMedian: median([...valuesOf(metric, pairs, "candidate")]),
   };

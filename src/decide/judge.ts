@@ -6,7 +6,7 @@ import { judgeConstraint } from "./constraints.ts";
 import { effectOf, type Margin } from "./effect.ts";
 import { assertValid, distanceOfGain, gainOfDistance, gainsOf, unusableBecause } from "./gain.ts";
 import { HOPE_LEAST, hopeOf } from "./curtail.ts";
-import { momentsOf, type Moments } from "./moments.ts";
+import { exceeds, momentsOf, type Moments } from "./moments.ts";
 import { detectableGain, POWER } from "./power.ts";
 import { INTERVAL_CONFIDENCE, looksFor, type Look } from "./sequential.ts";
 import { distanceInWords, effectInWords } from "./words.ts";
@@ -95,11 +95,6 @@ function decide({ rule, look, last, pairs, effect, breach }: Evidence): Decision
   }
   if (look !== last && hopeOf(moments, last) >= HOPE_LEAST) return undefined;
   return undecided(rule, moments, effect, better);
-}
-
-/** Whether a distance is beyond so many standard errors. Pairs without any spread (exact counters) prove any distance at all. */
-function exceeds(distance: number, { standardError }: Moments, errors: number): boolean {
-  return distance > errors * standardError;
 }
 
 function undecided(rule: Rule, moments: Moments, effect: Effect, better: boolean): Decision {

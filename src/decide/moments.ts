@@ -16,3 +16,12 @@ export function momentsOf(values: readonly number[]): Moments {
     standardError: sampleStandardDeviation(numbers) / Math.sqrt(numbers.length),
   };
 }
+
+/** Whether a distance is beyond so many standard errors. Pairs without any spread (exact counters) prove any distance at all. */
+export function exceeds(
+  distance: number,
+  { standardError }: Pick<Moments, "standardError">,
+  errors: number,
+): boolean {
+  return distance > errors * standardError;
+}

@@ -52,3 +52,9 @@ export function isWorse(effect: Effect): boolean {
   const none = effect.compare === "ratio" ? 1 : 0;
   return directionOf(effect.metric) === 1 ? effect.high < none : effect.low > none;
 }
+
+/** Whether it is on the good side. */
+export function isBetter(effect: Effect): boolean {
+  const none = effect.compare === "ratio" ? 1 : 0;
+  return directionOf(effect.metric) === 1 ? effect.low > none : effect.high < none;
+}

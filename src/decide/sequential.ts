@@ -31,7 +31,7 @@ export function looksFor(pairsMax: number): readonly Look[] {
   if (!Number.isInteger(pairsMax) || pairsMax < 2) {
     throw new RangeError(`a trial needs a whole number of at least 2 pairs, not ${pairsMax}`);
   }
-  const pairs = [...LOOK_PAIRS.filter((each) => each < pairsMax), pairsMax];
+  const pairs = lookPairs(pairsMax);
   const fractions = pairs.map((each) => each / pairsMax);
   const efficacy = spendingBounds(EFFICACY_TOTAL, fractions);
   const futility = spendingBounds(FUTILITY_TOTAL, fractions);
@@ -46,6 +46,11 @@ export function looksFor(pairsMax: number): readonly Look[] {
   return looks;
 }
 
+/** The pairs after which a trial of at most `pairsMax` is looked at; the last look is always at `pairsMax`. */
+export function lookPairs(pairsMax: number): readonly number[] {
+  return [...LOOK_PAIRS.filter((each) => each < pairsMax), pairsMax];
+}
+
 /** The tables are the same in every run; they take milliseconds to compute and are asked for at every pair. */
 const lookTables = new Map<number, readonly Look[]>();
 
@@ -53,6 +58,6 @@ const lookTables = new Map<number, readonly Look[]>();
  * The t with the tail area of z: the significance-level approach for an unknown variance (Pocock 1977;
  * Jennison and Turnbull, Group Sequential Methods, 2000, section 4.4). Approximate; test/decide measures what it costs.
  */
-function asStudent(z: number, pairs: number): number {
+export function asStudent(z: number, pairs: number): number {
   return studentQuantile(normalTail(z), pairs - 1);
 }

@@ -11,16 +11,17 @@ const REACH = 8;
 const ROUNDS = 34;
 
 /**
- * The z bound at each look. `fractions` are the shares of the final information, rising to 1. Stopping early for any
- * other reason only lowers the error, so nothing else needs to be known (the bounds are "non-binding").
+ * The z bound at each look. `fractions` are the shares of the planned information, rising, mostly to 1; the last look spends
+ * all that is left, also where a trial has to end before its plan does. Stopping early for any other reason only lowers the
+ * error, so nothing else needs to be known (the bounds are "non-binding").
  * Method: Armitage, McPherson and Rowe (1969), the density of the score that has not crossed yet, carried from look to look.
  */
 export function spendingBounds(total: number, fractions: readonly number[]): readonly number[] {
   const bounds: number[] = [];
   let before: Grid = { points: [0], mass: [1], information: 0 };
   let spentBefore = 0;
-  for (const information of fractions) {
-    const spent = spentBy(total, information);
+  for (const [index, information] of fractions.entries()) {
+    const spent = index === fractions.length - 1 ? total : spentBy(total, information);
     const bound = boundAt(before, information, spent - spentBefore);
     bounds.push(bound);
     before = carry(before, information, bound);

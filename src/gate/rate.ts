@@ -21,8 +21,6 @@ export async function chooseRate(run: GateRun): Promise<GateRate> {
       "check the service's log, or give a rate: --rate 5",
     );
   }
-  // The closed loop has warmed one side only.
-  await run.arms.restartArms();
   return {
     requestsPerSecond,
     how: `${share} of the saturation rate that a closed loop found on the base`,

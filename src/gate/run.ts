@@ -35,7 +35,7 @@ export interface GateRun {
 export interface GateLimits {
   /** Fresh processes after this many pairs: what differs between two starts of one build must not look like a difference between builds. */
   readonly restartEveryPairs: number;
-  /** Pairs that no metric could use, in one block, before the block ends. */
+  /** Pairs that no metric could use, in one block, before the block ends; they also have to be the most of its pairs. */
   readonly unusablePairsMax: number;
   /** Replays of each side. */
   readonly replays: number;
@@ -46,4 +46,6 @@ export interface GateState {
   readonly windows: GateWindow[];
   rate: GateRate | undefined;
   nextSeed: number;
+  /** Counts how often both sides got fresh processes. */
+  generation: number;
 }

@@ -1,5 +1,5 @@
 /** Says whether a window may be used at all: was the load what was asked for, and was the generator able to time it? */
-import type { ValidityCheck } from "../core/sample.ts";
+import type { HostUse, ValidityCheck } from "../core/sample.ts";
 import { formatRatio, significant } from "../core/units.ts";
 import type { CompleteLoadRequest, WindowRecord } from "./request.ts";
 
@@ -14,11 +14,21 @@ export const LAG_MS_MAX = 1;
 const LAG_SHARE_OF_P50_MAX = 0.05;
 /** Above this share of a core the event loop queues, and percentiles show the generator (measured: at 78 % the median lag is 3.6 ms). */
 const CPU_SHARE_MAX = 0.7;
+/** The issue's. A histogram's three digits are 0.1 %; a wrong unit or a value that is recorded twice is far more. */
+const LITTLE_DIFFERENCE_MAX = 0.05;
+/** research/load-gate.md section 3. */
+const PRESSURE_SHARE_MAX = 0.2;
+const STEAL_SHARE_MAX = 0.02;
+/** Pressure alone may be the load's own, and others' work alone may find room: docs/decisions/0007-host-pressure.md. */
+const FOREIGN_SHARE_MAX = { underPressure: 0.1, otherwise: 1 / 3 };
 
 interface Measured {
+  readonly requestsPerSecondTarget: number;
   readonly requestsPerSecondReached: number;
   readonly latencyP50Ms: number;
+  readonly latencyMeanMs: number;
   readonly lagP99Ms: number;
+  readonly host: HostUse;
 }
 
 /** A value that is not a number fails its check. */
@@ -28,20 +38,20 @@ export function validityChecks(
   measured: Measured,
 ): readonly ValidityCheck[] {
   return [
-    rateReached(request, record, measured),
+    // Users have no schedule that could be missed: each sends when it has its answer.
+    ...(request.users ? [] : [rateReached(record, measured)]),
     generatorLag(request, measured),
     generatorCpu(record),
     noDrops(request, record),
     errors(request, record),
     allAnswered(record),
+    littlesLaw(request, record, measured),
+    ...hostPressure(measured.host),
+    ...hostSteal(measured.host),
   ];
 }
 
-function rateReached(
-  request: CompleteLoadRequest,
-  record: WindowRecord,
-  measured: Measured,
-): ValidityCheck {
+function rateReached(record: WindowRecord, measured: Measured): ValidityCheck {
   // The schedule has whole requests: against its number, a window too short for the exact rate is not at fault.
   const value = record.answeredInTime / record.scheduled;
   return {
@@ -50,7 +60,7 @@ function rateReached(
     value,
     limit: RATE_SHARE_MIN,
     detail:
-      `${significant(measured.requestsPerSecondReached)} of ${significant(request.requestsPerSecond)} requests/s were answered` +
+      `${significant(measured.requestsPerSecondReached)} of ${significant(measured.requestsPerSecondTarget)} requests/s were answered` +
       ` in time: ${formatRatio(value)}, at least ${formatRatio(RATE_SHARE_MIN)} needed`,
   };
 }
@@ -102,14 +112,15 @@ function noDrops(
 function errors(request: CompleteLoadRequest, record: WindowRecord): ValidityCheck {
   const sent = record.scheduled - record.dropped;
   const value = record.errors / sent;
-  const { timeouts, brokenOff } = record;
+  const { timeouts, brokenOff, brokenOffBecause } = record;
+  const why = brokenOffBecause === undefined ? "" : `: ${brokenOffBecause}`;
   return {
     id: "errors",
     ok: value <= request.errorRateMax,
     value,
     limit: request.errorRateMax,
     detail:
-      `${record.errors} of ${sent} requests failed (${timeouts} timed out, ${brokenOff} broken off): ${formatRatio(value)},` +
+      `${record.errors} of ${sent} requests failed (${timeouts} timed out, ${brokenOff} broken off${why}): ${formatRatio(value)},` +
       ` at most ${formatRatio(request.errorRateMax)} allowed`,
   };
 }
@@ -128,4 +139,65 @@ function allAnswered(record: WindowRecord): ValidityCheck {
         ? "every request sent was answered, timed out or broken off"
         : `${value} of ${scheduled} requests are unaccounted for`,
   };
+}
+
+/**
+ * The mean number of requests due and not ended is their rate times their mean response (Little, Operations Research 9, 1961). One
+ * side counts heads by the clock, the other comes out of the histogram that all percentiles are read from: they share no code.
+ * Both cover the window's own requests until the last of them has ended, and so hold whatever the load.
+ */
+function littlesLaw(
+  { windowMs }: CompleteLoadRequest,
+  { scheduled, dropped, outstandingMs }: WindowRecord,
+  { latencyMeanMs }: Measured,
+): ValidityCheck {
+  const counted = outstandingMs / windowMs;
+  const recorded = ((scheduled - dropped) * latencyMeanMs) / windowMs;
+  const value = Math.abs(recorded / counted - 1);
+  return {
+    id: "littles-law",
+    ok: value <= LITTLE_DIFFERENCE_MAX,
+    value,
+    limit: LITTLE_DIFFERENCE_MAX,
+    detail:
+      `${significant(counted)} requests were under way on average, and rate times mean response says ${significant(recorded)}:` +
+      ` at most ${formatRatio(LITTLE_DIFFERENCE_MAX)} apart allowed`,
+  };
+}
+
+/** A system that does not tell what others do is not judged; one that does not tell its pressure is taken to be under it. */
+function hostPressure({ pressureShare, foreignShare }: HostUse): readonly ValidityCheck[] {
+  if (foreignShare === undefined) return [];
+  const limit =
+    pressureShare === undefined || pressureShare > PRESSURE_SHARE_MAX
+      ? FOREIGN_SHARE_MAX.underPressure
+      : FOREIGN_SHARE_MAX.otherwise;
+  const pressure =
+    pressureShare === undefined
+      ? ""
+      : ` while some program waited for a CPU in ${formatRatio(pressureShare)} of the window`;
+  return [
+    {
+      id: "host-pressure",
+      ok: foreignShare <= limit,
+      value: foreignShare,
+      limit,
+      detail:
+        `programs that are not perfopt's used ${formatRatio(foreignShare)} of the machine's CPU time,` +
+        ` at most ${formatRatio(limit)} allowed${pressure}`,
+    },
+  ];
+}
+
+function hostSteal({ stealShare }: HostUse): readonly ValidityCheck[] {
+  if (stealShare === undefined) return [];
+  return [
+    {
+      id: "host-steal",
+      ok: stealShare <= STEAL_SHARE_MAX,
+      value: stealShare,
+      limit: STEAL_SHARE_MAX,
+      detail: `the hypervisor gave ${formatRatio(stealShare)} of the CPU time to others, at most ${formatRatio(STEAL_SHARE_MAX)} allowed`,
+    },
+  ];
 }

@@ -1,10 +1,25 @@
 /** How much of a core the calling thread uses: a generator near its limit measures itself, not the service. */
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
 import type { GeneratorCpu } from "./request.ts";
 
-/** Starts measuring; the returned function ends it. `restedMs` is the time so far that the thread was blocked on purpose. */
-export function startCpuMeter(restedMs: () => number): () => GeneratorCpu {
+/**
+ * Of the calling thread between two moments in `performance.now()` milliseconds; resolves after the second. `restedMs` is the time so
+ * far that the thread was blocked on purpose.
+ */
+export async function cpuBetween(
+  startsAt: number,
+  endsAt: number,
+  restedMs: () => number,
+): Promise<GeneratorCpu> {
+  await wait(startsAt - performance.now());
+  const stop = startCpuMeter(restedMs);
+  await wait(endsAt - performance.now());
+  return stop();
+}
+
+function startCpuMeter(restedMs: () => number): () => GeneratorCpu {
   const startedAt = performance.now();
   const cpuMs = threadCpuMs();
   if (cpuMs !== undefined) {

@@ -17,7 +17,14 @@ export interface Drawable {
 }
 
 /** From 0 to just under 1. */
-type Uniform = () => number;
+export type Uniform = () => number;
+
+/** What draws are made from. */
+export interface Stream {
+  readonly uniform: Uniform;
+  /** A text that no other stream of the run gives with this prefix, and this one only once. */
+  readonly uniqueText: (prefix: string) => string;
+}
 
 /** A zipf over more whole numbers than this would need a table larger than a load generator should hold. */
 const ZIPF_RANKS_MAX = 1_000_000;
@@ -25,10 +32,8 @@ const ZIPF_RANKS_MAX = 1_000_000;
 export function drawables(
   parameters: readonly Parameter[],
   data: ParameterData,
-  seed: number,
-  uniform: Uniform,
+  { uniform, uniqueText }: Stream,
 ): ReadonlyMap<string, Drawable> {
-  const uniqueText = uniqueTexts(seed);
   const byName = new Map<string, Drawable>();
   for (const parameter of parameters) {
     byName.set(parameter.name, drawable(parameter, data, uniform, uniqueText));
@@ -39,6 +44,26 @@ export function drawables(
 export function uniformFrom(seed: number): Uniform {
   const generator = xoroshiro128plus(seed | 0);
   return () => uniformFloat64(generator);
+}
+
+/** The stream of independent requests. */
+export function streamOf(seed: number): Stream {
+  return { uniform: uniformFrom(seed), uniqueText: uniqueTexts(seedText(seed)) };
+}
+
+/** Of the session with this number: what it draws does not depend on how far the others are. */
+export function sessionStream(seed: number, session: number): Stream {
+  // The width keeps session 1's 23rd text apart from session 12's third.
+  const tag = `${seedText(seed)}${session.toString(36).padStart(6, "0")}`;
+  return { uniform: uniformFrom(sessionSeed(seed, session)), uniqueText: uniqueTexts(tag) };
+}
+
+/** Different for all sessions of a seed: an odd factor and the finalizer of MurmurHash3 (Appleby, 2011) lose no bits. */
+function sessionSeed(seed: number, session: number): number {
+  let bits = (seed + Math.imul(session + 1, 0x9e3779b1)) | 0;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
 }
 
 /** Position k with a probability in proportion to weights[k]; the weights are summed once. */
@@ -134,9 +159,13 @@ function rankDraw(parameter: Parameter, count: number, uniform: Uniform): () => 
   return weightedIndex(weights, uniform);
 }
 
-/** Seed and counter in base 36, the seed padded: two draws of a run, or of two seeds, are never equal under one prefix. */
-function uniqueTexts(seed: number): (prefix: string) => string {
-  const tag = (seed >>> 0).toString(36).padStart(7, "0");
+/** Padded: two draws of a run, or of two seeds, are never equal under one prefix. */
+function seedText(seed: number): string {
+  return (seed >>> 0).toString(36).padStart(7, "0");
+}
+
+/** The tag and a counter in base 36. */
+function uniqueTexts(tag: string): (prefix: string) => string {
   let counter = 0;
   return (prefix) => {
     const text = `${prefix}${tag}${counter.toString(36)}`;

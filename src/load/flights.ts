@@ -2,21 +2,50 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Dispatcher } from "undici";
+import type { RequestTemplate } from "../core/workload.ts";
 import type { Ending, Flight, Recorder } from "./recorder.ts";
 
 export interface Flights {
   readonly outstanding: () => number;
-  readonly send: (options: Dispatcher.DispatchOptions, flight: Departure) => void;
+  readonly send: (options: Outgoing, departure: Departure) => void;
   /** Ends every flight whose time limit has passed. */
   readonly expire: (now: number) => void;
   /** Resolves when nothing is outstanding, which is at most the time limit after the last `send`. */
   readonly drain: () => Promise<void>;
 }
 
-type Departure = Pick<Flight, "endpoint" | "measured" | "dueAt" | "trace">;
+export interface Outgoing {
+  readonly method: RequestTemplate["method"];
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
+
+export interface Departure extends Pick<Flight, "endpoint" | "measured" | "dueAt" | "trace"> {
+  /** Called once, when the request was answered, timed out or was broken off, after it was recorded; may send the next one. */
+  readonly onEnd?: (ending: Ending, answer: Answer) => void;
+  /** Before an answer is recorded: the key under which it counts as failed, whatever its status. */
+  readonly refusal?: (answer: Answer) => string | undefined;
+  /** Whether these two want the body: keeping it costs a copy of every answer. */
+  readonly keepBody?: boolean;
+}
+
+/** What came back; without an answer the status is 0, and headers and body are what came until then. */
+export interface Answer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Undefined unless `keepBody` asked for it. */
+  readonly body: string | undefined;
+}
 
 interface Open {
   readonly flight: Flight;
+  readonly onEnd: Departure["onEnd"];
+  readonly refusal: Departure["refusal"];
+  /** Undefined when nobody wants them. */
+  chunks: Buffer[] | undefined;
+  headers: Answer["headers"];
   ended: boolean;
   /** Known once a connection took the request. */
   controller: Dispatcher.DispatchController | undefined;
@@ -26,7 +55,14 @@ const DRAIN_POLL_MS = 2;
 /** How many ended flights may lie before the oldest open one before the list is cut. */
 const ENDED_KEPT_MAX = 4_096;
 
-export function openFlights(pool: Dispatcher, recorder: Recorder, timeoutMs: number): Flights {
+/** `headers` are sent with every request, in place of its own of the same names. */
+export function openFlights(
+  pool: Dispatcher,
+  recorder: Pick<Recorder, "launch" | "finish">,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>> = {},
+): Flights {
+  const withHeaders = headerMerger(headers);
   /** In the order of `send`, which is the order in which their limits pass. */
   let queue: Open[] = [];
   let oldest = 0;
@@ -34,11 +70,22 @@ export function openFlights(pool: Dispatcher, recorder: Recorder, timeoutMs: num
 
   const waiting = (): boolean => outstanding > 0;
 
-  function end(open: Open, ending: Ending): void {
+  function end(open: Open, ending: Ending, because?: string): void {
     if (open.ended) return;
     open.ended = true;
     outstanding -= 1;
-    recorder.finish(open.flight, ending, performance.now());
+    const at = performance.now();
+    const { onEnd, refusal } = open;
+    if (refusal && ending === "answered") open.flight.refusedAs = refusal(answerOf(open));
+    recorder.finish(open.flight, ending, at, because);
+    if (onEnd) {
+      const answer = answerOf(open);
+      // A request that cannot be sent at all ends within `send`: a loop that sends the next one at once would never return.
+      if (ending === "broken-off") setImmediate(onEnd, ending, answer);
+      else onEnd(ending, answer);
+    }
+    // The list below keeps what has ended for a while.
+    open.chunks = undefined;
   }
 
   function expire(now: number): void {
@@ -59,13 +106,11 @@ export function openFlights(pool: Dispatcher, recorder: Recorder, timeoutMs: num
   return {
     outstanding: () => outstanding,
     send: (options, departure) => {
-      const sentAt = performance.now();
-      const flight = { ...departure, sentAt, writtenAt: sentAt, status: 0, responseBytes: 0 };
-      const open: Open = { flight, ended: false, controller: undefined };
+      const open = openOf(departure, performance.now());
       queue.push(open);
       outstanding += 1;
-      recorder.launch(flight);
-      pool.dispatch(options, handlerOf(open, end));
+      recorder.launch(open.flight);
+      pool.dispatch(withHeaders(options), handlerOf(open, end));
     },
     expire,
     drain: async () => {
@@ -77,9 +122,44 @@ export function openFlights(pool: Dispatcher, recorder: Recorder, timeoutMs: num
   };
 }
 
+function openOf(departure: Departure, sentAt: number): Open {
+  const { endpoint, measured, dueAt, trace, onEnd, refusal, keepBody } = departure;
+  return {
+    flight: {
+      endpoint,
+      measured,
+      dueAt,
+      trace,
+      sentAt,
+      writtenAt: sentAt,
+      status: 0,
+      responseBytes: 0,
+    },
+    onEnd,
+    refusal,
+    chunks: keepBody === true ? [] : undefined,
+    headers: {},
+    ended: false,
+    controller: undefined,
+  };
+}
+
+/** Header names have no case: two spellings of one name would both be sent. */
+function headerMerger(extra: Readonly<Record<string, string>>): (options: Outgoing) => Outgoing {
+  const names = new Set(Object.keys(extra).map((name) => name.toLowerCase()));
+  if (names.size === 0) return (options) => options;
+  return (options) => {
+    const headers: Record<string, string> = { ...extra };
+    for (const [name, value] of Object.entries(options.headers)) {
+      if (!names.has(name.toLowerCase())) headers[name] = value;
+    }
+    return { ...options, headers };
+  };
+}
+
 function handlerOf(
   open: Open,
-  end: (open: Open, ending: Ending) => void,
+  end: (open: Open, ending: Ending, because?: string) => void,
 ): Dispatcher.DispatchHandler {
   const { flight } = open;
   return {
@@ -89,17 +169,27 @@ function handlerOf(
       // Its limit passed while it waited for a connection: it must not burden the service any more.
       if (open.ended) controller.abort(new Error("the time limit of the request has passed"));
     },
-    onResponseStart(_controller, statusCode) {
+    onResponseStart(_controller, statusCode, headers) {
       flight.status = statusCode;
+      open.headers = headers;
     },
     onResponseData(_controller, chunk) {
       flight.responseBytes += chunk.length;
+      open.chunks?.push(chunk);
     },
     onResponseEnd() {
       end(open, "answered");
     },
-    onResponseError() {
-      end(open, "broken-off");
+    onResponseError(_controller, error) {
+      end(open, "broken-off", error.message);
     },
+  };
+}
+
+function answerOf({ flight, headers, chunks }: Open): Answer {
+  return {
+    status: flight.status,
+    headers,
+    body: chunks && Buffer.concat(chunks).toString("utf8"),
   };
 }

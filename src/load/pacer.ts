@@ -2,10 +2,25 @@
 import { performance } from "node:perf_hooks";
 
 export interface Pacer {
-  /** Resolves when the last due time has passed. `at` is in `performance.now()` milliseconds. */
+  /** Resolves when nothing is due any more. */
   readonly finished: Promise<void>;
   /** Milliseconds that the thread was blocked between due times. */
   readonly restedMs: () => number;
+}
+
+/** What is due, while it changes: answers make new due times. Times are in `performance.now()` milliseconds. */
+export interface DueQueue {
+  /** Of the next launch; Infinity while nothing is due. */
+  readonly dueAt: () => number;
+  /** Launches what is due next, which leaves the queue. */
+  readonly launch: () => void;
+  /** Whether nothing will be due any more. */
+  readonly finished: (now: number) => boolean;
+}
+
+export interface QueuePacer extends Pacer {
+  /** To be called when something was added to the queue: it may be due before the pacer would look again. */
+  readonly wake: () => void;
 }
 
 /** The longest that the thread blocks: answers that come meanwhile are read, and timed, when it wakes. */
@@ -17,55 +32,85 @@ const TIMER_MARGIN_MS = 2;
 /** So that `tick` is called often enough for time limits when arrivals are far apart. */
 const TIMER_MS_MAX = 50;
 
-/**
- * `launch(index, dueAt)` is called for every due time in order, at once for those that have passed; `tick(now)` on every turn.
- * A timer alone would be a millisecond late, and a spinning loop would take a whole core from the service.
- */
+/** `launch(index, dueAt)` is called for every due time in order, `startAt` added to each; otherwise like `paceQueue`. */
 export function startPacer(
   startAt: number,
   dueMs: Float64Array,
   launch: (index: number, dueAt: number) => void,
   tick: (now: number) => void,
 ): Pacer {
+  let next = 0;
+  const dueAt = (): number => startAt + (dueMs[next] ?? Infinity);
+  const queue: DueQueue = {
+    dueAt,
+    launch: () => {
+      launch(next, dueAt());
+      next += 1;
+    },
+    finished: () => next >= dueMs.length,
+  };
+  return paceQueue(queue, tick);
+}
+
+/**
+ * Launches what is due in order, at once what is overdue; calls `tick(now)` on every turn.
+ * A timer alone would be a millisecond late, and a spinning loop would take a whole core from the service.
+ */
+export function paceQueue(queue: DueQueue, tick: (now: number) => void): QueuePacer {
   const nap = new Int32Array(new SharedArrayBuffer(4));
   let restedMs = 0;
-  let next = 0;
+  let timer: { readonly handle: NodeJS.Timeout; readonly endsAt: number } | undefined;
+  let settle: { readonly resolve: () => void; readonly reject: (cause: unknown) => void };
   const finished = new Promise<void>((resolve, reject) => {
-    function turn(): void {
-      try {
-        let now = performance.now();
-        tick(now);
-        let dueAt = startAt + (dueMs[next] ?? 0);
-        const launched = next < dueMs.length && dueAt <= now;
-        while (next < dueMs.length && dueAt <= now) {
-          launch(next, dueAt);
-          next += 1;
-          dueAt = startAt + (dueMs[next] ?? 0);
-          now = performance.now();
-        }
-        if (next >= dueMs.length) resolve();
-        // What was launched is written to its socket after this turn: resting now would hold it back.
-        else if (launched) setImmediate(turn);
-        else rest(dueAt - now);
-      } catch (error) {
-        reject(error);
-      }
-    }
-
-    function rest(ms: number): void {
-      if (ms > TIMER_MARGIN_MS + 1) {
-        setTimeout(turn, Math.min(ms - TIMER_MARGIN_MS, TIMER_MS_MAX));
-        return;
-      }
-      if (ms > NAP_MS_MIN) {
-        const before = performance.now();
-        Atomics.wait(nap, 0, 0, Math.min(ms, NAP_MS_MAX));
-        restedMs += performance.now() - before;
-      }
-      setImmediate(turn);
-    }
-
-    setImmediate(turn);
+    settle = { resolve, reject };
   });
-  return { finished, restedMs: () => restedMs };
+
+  function turn(): void {
+    try {
+      let now = performance.now();
+      tick(now);
+      let launched = false;
+      while (queue.dueAt() <= now) {
+        queue.launch();
+        launched = true;
+        now = performance.now();
+      }
+      if (queue.finished(now)) settle.resolve();
+      // What was launched is written to its socket after this turn: resting now would hold it back.
+      else if (launched) setImmediate(turn);
+      else rest(queue.dueAt(), now);
+    } catch (error) {
+      settle.reject(error);
+    }
+  }
+
+  function rest(until: number, now: number): void {
+    const ms = until - now;
+    if (ms > TIMER_MARGIN_MS + 1) {
+      const timerMs = Math.min(ms - TIMER_MARGIN_MS, TIMER_MS_MAX);
+      timer = { handle: setTimeout(awake, timerMs), endsAt: now + timerMs };
+      return;
+    }
+    if (ms > NAP_MS_MIN) {
+      const before = performance.now();
+      Atomics.wait(nap, 0, 0, Math.min(ms, NAP_MS_MAX));
+      restedMs += performance.now() - before;
+    }
+    setImmediate(turn);
+  }
+
+  function awake(): void {
+    timer = undefined;
+    turn();
+  }
+
+  function wake(): void {
+    if (timer === undefined || queue.dueAt() >= timer.endsAt + TIMER_MARGIN_MS) return;
+    clearTimeout(timer.handle);
+    timer = undefined;
+    setImmediate(turn);
+  }
+
+  setImmediate(turn);
+  return { finished, restedMs: () => restedMs, wake };
 }

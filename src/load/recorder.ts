@@ -1,10 +1,14 @@
 /** Counts what happened to the requests of one window. */
 import type { TraceEntry } from "../core/sample.ts";
+import { endpointsOf } from "../core/workload.ts";
+import type { RequestTemplate } from "../core/workload.ts";
 import { encodeHistogram, latencyHistogram, recordMs } from "./histogram.ts";
 import type { Histogram } from "./histogram.ts";
+import { occupancyMeter } from "./occupancy.ts";
 import type { EndpointRecord, GeneratorCpu, CompleteLoadRequest, WindowRecord } from "./request.ts";
 import { hashKey, isExpected } from "./requests.ts";
 import type { GeneratedRequest } from "./requests.ts";
+import { timelineRecorder } from "./timeline.ts";
 
 /** One request on its way. Times are the worker's own milliseconds. */
 export interface Flight {
@@ -18,6 +22,8 @@ export interface Flight {
   writtenAt: number;
   status: number;
   responseBytes: number;
+  /** Under this key instead of its status an answer counts as failed, whatever its status: it lacks what its session needs of it. */
+  refusedAs?: string | undefined;
   readonly trace: Mutable<TraceEntry> | undefined;
 }
 
@@ -26,7 +32,8 @@ export type Ending = "answered" | "timeout" | "broken-off";
 export interface Recorder {
   readonly drop: () => void;
   readonly launch: (flight: Flight) => void;
-  readonly finish: (flight: Flight, ending: Ending, at: number) => void;
+  /** `because` says why it was broken off. */
+  readonly finish: (flight: Flight, ending: Ending, at: number, because?: string) => void;
   readonly traceEntry: (request: GeneratedRequest, atMs: number) => Mutable<TraceEntry> | undefined;
   readonly record: (cpu: GeneratorCpu) => WindowRecord;
 }
@@ -51,9 +58,11 @@ interface Endpoint {
 
 /** `windowEndsAt` is in the same milliseconds as the flights' times. */
 export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: number): Recorder {
-  const templates = request.workload.requests;
+  const templates = endpointsOf(request.workload);
   const inTimeUntil = windowEndsAt + request.windowMs * ANSWER_GRACE_SHARE;
   const tally = newTally(templates.length);
+  const occupancy = occupancyMeter();
+  const timeline = timelineRecorder(request, windowEndsAt - request.windowMs);
   return {
     drop: () => {
       tally.dropped += 1;
@@ -62,21 +71,25 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       if (!flight.measured) return;
       tally.launched += 1;
       recordMs(tally.lag, flight.sentAt - flight.dueAt);
+      occupancy.enter(flight.dueAt, flight.sentAt);
     },
-    finish: (flight, ending, at) => {
+    finish: (flight, ending, at, because) => {
       const template = templates[flight.endpoint];
       const endpoint = tally.endpoints[flight.endpoint];
       if (!flight.measured || !template || !endpoint) return;
-      const failed = ending !== "answered" || !isExpected(template, flight.status);
-      countTimes(
-        tally,
-        endpoint,
-        flight,
-        ending === "answered" ? at : undefined,
-        request.timeoutMs,
-      );
+      const failed =
+        ending !== "answered" ||
+        flight.refusedAs !== undefined ||
+        !isExpected(template, flight.status);
+      // A request that was never answered has waited as long as the client would: leaving it out, or counting a refused
+      // connection as a fast answer, would make a failing service look quick.
+      const endedAt = ending === "answered" ? at : flight.sentAt + request.timeoutMs;
+      countTimes(tally, endpoint, flight, ending, endedAt);
       countOutcome(tally, endpoint, flight, ending, failed);
+      occupancy.leave(at, endedAt);
+      timeline?.finish(flight.dueAt, endedAt, failed);
       if (ending === "answered" && at <= inTimeUntil) tally.answeredInTime += 1;
+      if (ending === "broken-off") tally.brokenOffBecause ??= because;
     },
     traceEntry: (generated, atMs) => {
       if (!request.trace) return undefined;
@@ -90,7 +103,13 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       tally.trace.push(entry);
       return entry;
     },
-    record: (cpu) => windowRecord(request, tally, cpu),
+    record: (cpu) => ({
+      ...windowRecord(templates, tally),
+      outstandingMs: occupancy.totalMs(),
+      cpu,
+      trace: request.trace ? tally.trace : undefined,
+      timeline: timeline?.pieces(),
+    }),
   };
 }
 
@@ -102,6 +121,7 @@ function newTally(endpoints: number) {
     answeredInTime: 0,
     timeouts: 0,
     brokenOff: 0,
+    brokenOffBecause: undefined as string | undefined,
     errors: 0,
     statuses: {} as Record<string, number>,
     response: latencyHistogram(),
@@ -112,21 +132,17 @@ function newTally(endpoints: number) {
   };
 }
 
-/**
- * A request that was never answered has waited as long as the client would: leaving it out, or counting a refused connection as
- * a fast answer, would make a failing service look quick.
- */
 function countTimes(
   tally: Tally,
   endpoint: Endpoint,
   flight: Flight,
-  answeredAt: number | undefined,
-  timeoutMs: number,
+  ending: Ending,
+  endedAt: number,
 ): void {
-  const endedAt = answeredAt ?? flight.sentAt + timeoutMs;
   recordMs(tally.response, endedAt - flight.dueAt);
   recordMs(endpoint.response, endedAt - flight.dueAt);
-  recordMs(tally.service, answeredAt === undefined ? timeoutMs : answeredAt - flight.writtenAt);
+  // Never answered, its service time is the time limit, wherever it waited.
+  recordMs(tally.service, endedAt - (ending === "answered" ? flight.writtenAt : flight.sentAt));
 }
 
 function countOutcome(
@@ -152,8 +168,11 @@ function countOutcome(
   if (flight.trace) flight.trace.responseBytes = flight.responseBytes;
 }
 
-function windowRecord(request: CompleteLoadRequest, tally: Tally, cpu: GeneratorCpu): WindowRecord {
-  const { launched, response, service, lag, endpoints, trace, ...counts } = tally;
+function windowRecord(
+  templates: readonly RequestTemplate[],
+  tally: Tally,
+): Omit<WindowRecord, "outstandingMs" | "cpu" | "trace" | "timeline"> {
+  const { launched, response, service, lag, endpoints, trace: _, ...counts } = tally;
   return {
     ...counts,
     scheduled: launched + counts.dropped,
@@ -161,10 +180,8 @@ function windowRecord(request: CompleteLoadRequest, tally: Tally, cpu: Generator
     service: encodeHistogram(service),
     lag: encodeHistogram(lag),
     endpoints: endpoints.map((endpoint, index) =>
-      endpointRecord(request.workload.requests[index]?.name ?? "", endpoint),
+      endpointRecord(templates[index]?.name ?? "", endpoint),
     ),
-    cpu,
-    trace: request.trace ? trace : undefined,
   };
 }
 
@@ -173,7 +190,7 @@ function newEndpoint(): Endpoint {
 }
 
 function statusKey(flight: Flight, ending: Ending): string {
-  if (ending === "answered") return String(flight.status);
+  if (ending === "answered") return flight.refusedAs ?? String(flight.status);
   return ending === "timeout" ? "timeout" : "error";
 }
 

@@ -25,7 +25,7 @@ export interface LoadRequest {
   readonly windowMs: number;
   /** From the moment the generator sends a request until its answer is complete. */
   readonly timeoutMs: number;
-  /** Threads that send; their arrivals interleave evenly. 1 by default. */
+  /** Threads that send; their arrivals interleave evenly. By default as many as the rate needs, see workersFor. */
   readonly workers?: number;
   /** Cut the window's results into pieces of this length too. Absent: no timeline. */
   readonly timelineMs?: number;
@@ -33,7 +33,7 @@ export interface LoadRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Of https: authorities beside the system's, as PEM text, and whether certificates are verified, which they are by default. */
   readonly tls?: { readonly ca?: string; readonly verify: boolean };
-  /** How many requests can be with the service at once; further ones wait in the generator, and that time counts. 64 by default. */
+  /** How many requests can be with the service at once; further ones wait in the generator, and that time counts. 64 by default, and at least one for each user. */
   readonly connections?: number;
   /** A request that is due while this many wait for answers is dropped, and a drop makes the sample invalid. 10,000 by default. */
   readonly outstandingMax?: number;
@@ -44,6 +44,11 @@ export interface LoadRequest {
   readonly lagMsMax?: number;
   /** The greatest share of failed requests that a valid sample may have. */
   readonly errorRateMax: number;
+  /**
+   * False where the service or its stores run on this machine and this process did not start them: their work cannot be told from
+   * that of strangers then, and host pressure is not judged. True by default.
+   */
+  readonly foreignWorkKnown?: boolean;
   /** Whether the result lists the window's requests. */
   readonly trace: boolean;
 }
@@ -62,6 +67,8 @@ export interface WindowRecord {
   readonly answeredInTime: number;
   readonly timeouts: number;
   readonly brokenOff: number;
+  /** Why the first of them was: `self-signed certificate`. */
+  readonly brokenOffBecause: string | undefined;
   /** Timed out, broken off, or answered with a status that the request does not expect. */
   readonly errors: number;
   readonly statuses: Readonly<Record<string, number>>;
@@ -70,8 +77,19 @@ export interface WindowRecord {
   readonly service: string;
   readonly lag: string;
   readonly endpoints: readonly EndpointRecord[];
+  /** The number of requests that were due and had not ended, summed over time as it changed: the other side of Little's law. */
+  readonly outstandingMs: number;
+  /** Of several threads, that of the busiest: each has a core of its own as its limit. */
   readonly cpu: GeneratorCpu;
   readonly trace: readonly TraceEntry[] | undefined;
+  readonly timeline: readonly PieceRecord[] | undefined;
+}
+
+/** The requests due in one piece of the timeline. */
+export interface PieceRecord {
+  readonly requests: number;
+  readonly errors: number;
+  readonly response: string;
 }
 
 export interface EndpointRecord {

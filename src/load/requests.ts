@@ -1,9 +1,9 @@
 /** The requests of a workload, one after another: the same seed gives the same requests, whatever answers them. */
 import { PerfoptError } from "../core/errors.ts";
 import type { ParameterData, RequestTemplate, WorkloadDefinition } from "../core/workload.ts";
-import { drawables, uniformFrom, weightedIndex } from "./draw.ts";
+import { drawables, streamOf, weightedIndex } from "./draw.ts";
 import { compileTemplate } from "./template.ts";
-import type { CompiledRequest, Filling } from "./template.ts";
+import type { CompiledRequest, Filling, SessionValues } from "./template.ts";
 
 export interface GeneratedRequest {
   /** Position of its template in the workload's requests. */
@@ -20,12 +20,12 @@ export function requestSequence(
   data: ParameterData,
   seed: number,
 ): () => GeneratedRequest {
-  const uniform = uniformFrom(seed);
-  const parameters = drawables(workload.parameters, data, seed, uniform);
+  const stream = streamOf(seed);
+  const parameters = drawables(workload.parameters, data, stream);
   const fills = workload.requests.map((template, endpoint) =>
     filler(template, endpoint, compileTemplate(template, parameters)),
   );
-  const choose = weightedIndex(weightsOf(workload), uniform);
+  const choose = weightedIndex(weightsOf(workload.name, workload.requests), stream.uniform);
   return () => {
     const fill = fills[choose()];
     if (!fill) throw new Error("the mix chose a request that does not exist");
@@ -53,11 +53,12 @@ export function isExpected(template: Pick<RequestTemplate, "expect">, status: nu
   return status >= 200 && status <= 299;
 }
 
-function filler(
+/** Writes a compiled template's next request; `values` are those of the session that it belongs to. */
+export function filler(
   template: RequestTemplate,
   endpoint: number,
   compiled: CompiledRequest,
-): () => GeneratedRequest {
+): (values?: SessionValues) => GeneratedRequest {
   const { method } = template;
   const fixed = withContentType(template.headers, template);
   const { headers, path, body } = compiled;
@@ -68,8 +69,8 @@ function filler(
           template,
         )
     : () => fixed;
-  return () => {
-    const filling = compiled.draw();
+  return (values) => {
+    const filling = compiled.draw(values);
     return {
       endpoint,
       method,
@@ -90,22 +91,23 @@ function withContentType(
     : { ...headers, "content-type": "application/json" };
 }
 
-function weightsOf(workload: WorkloadDefinition): number[] {
-  const weights = workload.requests.map((template) => template.weight);
-  const bad = workload.requests.find(
-    (template) => !Number.isFinite(template.weight) || template.weight < 0,
-  );
-  if (bad) throw badMix(workload, `request "${bad.name}" has the weight ${bad.weight}`);
-  if (!weights.some((weight) => weight > 0))
-    throw badMix(workload, "no request has a weight above 0");
+/** Of requests, or of sessions. Throws bad-input where they make no mix. */
+export function weightsOf(
+  workload: string,
+  mix: readonly { readonly name: string; readonly weight: number }[],
+): number[] {
+  const weights = mix.map(({ weight }) => weight);
+  const bad = mix.find(({ weight }) => !Number.isFinite(weight) || weight < 0);
+  if (bad) throw badMix(workload, `"${bad.name}" has the weight ${bad.weight}`);
+  if (!weights.some((weight) => weight > 0)) throw badMix(workload, "nothing has a weight above 0");
   return weights;
 }
 
-function badMix(workload: WorkloadDefinition, problem: string): PerfoptError {
+function badMix(workload: string, problem: string): PerfoptError {
   return new PerfoptError(
     "bad-input",
-    `workload "${workload.name}": ${problem}`,
-    "give at least one request a weight above 0, and none a negative one",
+    `workload "${workload}": ${problem}`,
+    "give at least one request or session a weight above 0, and none a negative one",
   );
 }
 

@@ -1,10 +1,15 @@
 /** Turns what the worker counted into a load result: percentiles, rates and checks. */
-import type { EndpointResult, LoadResult } from "../core/sample.ts";
+import type { EndpointResult, HostUse, LoadResult } from "../core/sample.ts";
 import { validityChecks } from "./checks.ts";
 import { decodeHistogram, percentileMs } from "./histogram.ts";
 import type { EndpointRecord, CompleteLoadRequest, WindowRecord } from "./request.ts";
+import { timelinePoints } from "./timeline.ts";
 
-export function loadResult(request: CompleteLoadRequest, record: WindowRecord): LoadResult {
+export function loadResult(
+  request: CompleteLoadRequest,
+  record: WindowRecord,
+  host: HostUse,
+): LoadResult {
   const response = decodeHistogram(record.response);
   const lagP99Ms = percentileMs(decodeHistogram(record.lag), 99);
   const latency = {
@@ -17,8 +22,9 @@ export function loadResult(request: CompleteLoadRequest, record: WindowRecord): 
     meanMs: response.mean / 1_000,
   };
   const requestsPerSecondReached = (record.answeredInTime * 1_000) / request.windowMs;
+  const requestsPerSecondTarget = targetOf(request, record, requestsPerSecondReached);
   return {
-    requestsPerSecondTarget: request.requestsPerSecond,
+    requestsPerSecondTarget,
     requestsPerSecondReached,
     windowMs: request.windowMs,
     requests: record.scheduled - record.dropped,
@@ -31,13 +37,26 @@ export function loadResult(request: CompleteLoadRequest, record: WindowRecord): 
     // No request, no percentile: zero would look like a very fast endpoint.
     endpoints: record.endpoints.filter((endpoint) => endpoint.requests > 0).map(endpointResult),
     generator: { lagP99Ms, cpuShare: record.cpu.share },
+    host,
+    ...(record.timeline ? { timeline: timelinePoints(request, record.timeline) } : {}),
     checks: validityChecks(request, record, {
+      requestsPerSecondTarget,
       requestsPerSecondReached,
       latencyP50Ms: latency.p50Ms,
+      latencyMeanMs: latency.meanMs,
       lagP99Ms,
+      host,
     }),
     ...(record.trace ? { trace: record.trace } : {}),
   };
+}
+
+/** Sessions become due as many requests as they have steps; users send what they can, and have no target but that. */
+function targetOf(request: CompleteLoadRequest, record: WindowRecord, reached: number): number {
+  if (request.users) return reached;
+  return (request.workload.sessions ?? []).length === 0
+    ? request.requestsPerSecond
+    : (record.scheduled * 1_000) / request.windowMs;
 }
 
 function endpointResult(endpoint: EndpointRecord): EndpointResult {

@@ -5,7 +5,7 @@ import type { Draw, Drawable } from "./draw.ts";
 
 /** A request ready to be filled: `draw` draws its parameters' rows, which the three writers then share. */
 export interface CompiledRequest {
-  readonly draw: () => Filling;
+  readonly draw: (values?: SessionValues) => Filling;
   readonly path: Write;
   /** Undefined when no header has a placeholder: `template.headers` can be sent as it is. */
   readonly headers: readonly (readonly [name: string, write: Write])[] | undefined;
@@ -16,6 +16,23 @@ export interface CompiledRequest {
 export interface Filling {
   readonly draws: readonly Draw[];
   readonly index: number;
+  readonly session: SessionValues;
+}
+
+/** What the requests of one session share. */
+export interface SessionValues {
+  /** In the order of the scope's `shared`. */
+  readonly draws: readonly Draw[];
+  /** In the positions of the scope's `captures`. */
+  readonly captured: readonly Scalar[];
+}
+
+/** What a step may refer to beside parameters that are drawn for it alone. */
+export interface SessionScope {
+  /** Parameters that are drawn once for the session, but not within a `$repeat`. */
+  readonly shared: readonly string[];
+  /** Names captured by earlier steps. */
+  readonly captures: ReadonlyMap<string, number>;
 }
 
 type Write = (filling: Filling) => string;
@@ -25,6 +42,7 @@ interface Context {
   readonly request: string;
   readonly parameters: ReadonlyMap<string, Drawable>;
   readonly slots: Slots;
+  readonly scope: SessionScope;
   readonly repeated: boolean;
 }
 
@@ -34,13 +52,16 @@ type Slots = Map<string, { readonly position: number; readonly draw: () => Draw 
 const PLACEHOLDER = /\$\{([^{}]*)\}/g;
 const WHOLE_PLACEHOLDER = /^\$\{([^{}]*)\}$/;
 const REPEAT_MAX = 10_000;
+const NO_SCOPE: SessionScope = { shared: [], captures: new Map() };
+const NO_VALUES: SessionValues = { draws: [], captured: [] };
 
 export function compileTemplate(
   template: RequestTemplate,
   parameters: ReadonlyMap<string, Drawable>,
+  scope: SessionScope = NO_SCOPE,
 ): CompiledRequest {
   const slots: Slots = new Map();
-  const context: Context = { request: template.name, parameters, slots, repeated: false };
+  const context: Context = { request: template.name, parameters, slots, scope, repeated: false };
   const path = writeText(template.path, context, (value) => encodeURIComponent(asText(value)));
   const entries = Object.entries(template.headers).map(
     ([name, text]) => [name, writeText(text, context, asText)] as const,
@@ -48,12 +69,37 @@ export function compileTemplate(
   const constant = Object.values(template.headers).every((text) => !text.includes("${"));
   const body = template.body === undefined ? undefined : writeJson(template.body, context);
   const draw = drawAll(slots);
-  return { draw: () => draw(0), path, headers: constant ? undefined : entries, body };
+  return {
+    draw: (values = NO_VALUES) => draw(0, values),
+    path,
+    headers: constant ? undefined : entries,
+    body,
+  };
 }
 
-function drawAll(slots: Slots): (index: number) => Filling {
+/** The parameters that a template names outside of every `$repeat`, and its captures: the part of a placeholder before the dot. */
+export function namesIn(template: RequestTemplate): ReadonlySet<string> {
+  const texts = [template.path, ...Object.values(template.headers)];
+  const names = texts.flatMap(namesInJson);
+  return new Set(template.body === undefined ? names : [...names, ...namesInJson(template.body)]);
+}
+
+function namesInJson(value: Json): readonly string[] {
+  if (typeof value === "string") {
+    return [...value.matchAll(PLACEHOLDER)].map(([, reference = ""]) => nameOf(reference));
+  }
+  if (value === null || typeof value !== "object") return [];
+  if (isArray(value)) return value.flatMap(namesInJson);
+  return "$repeat" in value ? [] : Object.values(value).flatMap(namesInJson);
+}
+
+function nameOf(reference: string): string {
+  return reference.split(".", 1)[0] ?? "";
+}
+
+function drawAll(slots: Slots): (index: number, session: SessionValues) => Filling {
   const draws = [...slots.values()].map((slot) => slot.draw);
-  return (index) => ({ draws: draws.map((draw) => draw()), index });
+  return (index, session) => ({ draws: draws.map((draw) => draw()), index, session });
 }
 
 function writeText(text: string, context: Context, encode: (value: Scalar) => string): Write {
@@ -115,9 +161,9 @@ function writeRepeat(value: Readonly<Record<string, Json>>, context: Context): W
   const slots: Slots = new Map();
   const write = writeJson(item, { ...context, slots, repeated: true });
   const draw = drawAll(slots);
-  return () => {
+  return ({ session }) => {
     const items: string[] = [];
-    for (let index = 0; index < count; index += 1) items.push(write(draw(index)));
+    for (let index = 0; index < count; index += 1) items.push(write(draw(index, session)));
     return `[${items.join(",")}]`;
   };
 }
@@ -131,24 +177,25 @@ function writeValue(reference: string, context: Context, encode: (value: Scalar)
       "use it in an item only",
     );
   }
-  const dot = reference.indexOf(".");
-  const name = dot < 0 ? reference : reference.slice(0, dot);
+  const name = nameOf(reference);
+  const asked = reference === name ? undefined : reference.slice(name.length + 1);
+  const captured = context.scope.captures.get(name);
+  if (captured !== undefined && asked === undefined) {
+    return (filling) => encode(filling.session.captured[captured] ?? null);
+  }
   const parameter = context.parameters.get(name);
   if (!parameter) {
-    const known = [...context.parameters.keys()].join(", ") || "none";
+    const known = [...context.parameters.keys(), ...context.scope.captures.keys()];
     throw badTemplate(
       context.request,
-      `\${${reference}} names the parameter "${name}", which the workload lacks; it has: ${known}`,
+      `\${${reference}} names the parameter "${name}", which the workload lacks; it has: ${known.join(", ") || "none"}`,
       "correct the placeholder, or add the parameter",
     );
   }
-  const column = columnOf(
-    reference,
-    dot < 0 ? undefined : reference.slice(dot + 1),
-    parameter,
-    context,
-  );
+  const column = columnOf(reference, asked, parameter, context);
   const read = parameter.reader(column, encode);
+  const shared = context.repeated ? -1 : context.scope.shared.indexOf(name);
+  if (shared >= 0) return (filling) => read(filling.session.draws[shared] ?? 0);
   const position = slotOf(context.slots, parameter);
   return (filling) => read(filling.draws[position] ?? 0);
 }

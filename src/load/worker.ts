@@ -2,11 +2,20 @@
 import { parentPort } from "node:worker_threads";
 import { messageOf, PerfoptError } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
+import { localTime } from "./clock.ts";
 import type { CompleteLoadRequest, WindowRecord } from "./request.ts";
-import { measureWindow } from "./window.ts";
+import type { Part } from "./sending.ts";
+import { prepareWindow } from "./window.ts";
+
+/** In this order: prepare, answered by prepared; start, answered by a record. Either may fail instead. */
+export type WorkerCommand =
+  | { readonly kind: "prepare"; readonly request: CompleteLoadRequest; readonly part: Part }
+  /** The warm-up's start on the shared clock. */
+  | { readonly kind: "start"; readonly sharedMs: number };
 
 /** Errors lose their class between threads; what the other side needs of them is written out. */
 export type WorkerReply =
+  | { readonly kind: "prepared" }
   | { readonly kind: "record"; readonly record: WindowRecord }
   | {
       readonly kind: "failed";
@@ -15,14 +24,16 @@ export type WorkerReply =
       readonly hint: string;
     };
 
-parentPort?.on("message", (request: CompleteLoadRequest) => {
-  void reply(request);
+let prepared: ReturnType<typeof prepareWindow> | undefined;
+
+parentPort?.on("message", (command: WorkerCommand) => {
+  void reply(command);
 });
 
-async function reply(request: CompleteLoadRequest): Promise<void> {
+async function reply(command: WorkerCommand): Promise<void> {
   let answer: WorkerReply;
   try {
-    answer = { kind: "record", record: await measureWindow(request) };
+    answer = await follow(command);
   } catch (error) {
     const { code, hint } =
       error instanceof PerfoptError
@@ -35,4 +46,15 @@ async function reply(request: CompleteLoadRequest): Promise<void> {
   }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
   parentPort?.postMessage(answer);
+}
+
+async function follow(command: WorkerCommand): Promise<WorkerReply> {
+  if (command.kind === "prepare") {
+    prepared = prepareWindow(command.request, command.part);
+    return { kind: "prepared" };
+  }
+  const send = prepared;
+  prepared = undefined;
+  if (!send) throw new Error("the load worker was started before it was prepared");
+  return { kind: "record", record: await send(localTime(command.sharedMs)) };
 }

@@ -1,5 +1,5 @@
 /** Fills `${env:NAME}` and `${env:NAME:-default}` in a YAML document from the caller's environment. */
-import { type Document, type Scalar, visit } from "yaml";
+import { type Document, isPair, isScalar, type Scalar, visit } from "yaml";
 import type { Position, Problem } from "./problems.ts";
 import { suggestion } from "./suggest.ts";
 
@@ -8,17 +8,22 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const REFERENCE = /\$\{env:([^}]*)\}/g;
 const NAME_AND_DEFAULT = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
-/** Changes the document's scalars; returns what could not be filled. Like a shell's `:-`, an empty variable counts as missing. */
+/**
+ * Changes the document's scalars; returns what could not be filled. Like a shell's `:-`, an empty variable counts as missing.
+ * What lies below one of the `unused` paths stays as it is written.
+ */
 export function fillEnvironment(
   document: Document,
-  env: Environment,
+  { env, unused = [] }: { readonly env: Environment; readonly unused?: readonly string[] },
   positionAt: (offset: number) => Position,
 ): Problem[] {
   const problems: Problem[] = [];
   visit(document, {
-    Scalar: (key, scalar) => {
+    Scalar: (key, scalar, ancestors) => {
       if (key === "key" || typeof scalar.value !== "string") return;
       if (!scalar.value.includes("${env:")) return;
+      const path = ancestors.map((each) => (isPair(each) ? `${keyText(each.key)}.` : "")).join("");
+      if (unused.some((each) => path.startsWith(`${each}.`))) return;
       const report = (message: string): void => {
         problems.push({ ...positionAt(scalar.range?.[0] ?? 0), path: "", message });
       };
@@ -26,6 +31,10 @@ export function fillEnvironment(
     },
   });
   return problems;
+}
+
+function keyText(key: unknown): string {
+  return isScalar(key) ? String(key.value) : "";
 }
 
 function fill(text: string, env: Environment, report: (message: string) => void): string {

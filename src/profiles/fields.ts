@@ -101,6 +101,27 @@ function written(expected: string) {
   return z.union([z.string(), z.number()], { error: `expected ${expected}` });
 }
 
+/** Of HTTP (RFC 9110, section 5.1). */
+export const headerName = () =>
+  z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, {
+    error: "expected a header name of letters, digits and dashes",
+  });
+
+/** Values are never repeated in a message: they may hold secrets. */
+export const headers = () =>
+  z.record(
+    headerName(),
+    z
+      .string({ error: `expected text, found ${HIDDEN}` })
+      // A line break would end the header: it comes with variables that were read from a file.
+      .refine((value) => !/(?!\t)\p{Cc}/u.test(value), {
+        error: `expected text without line breaks and other control characters, found ${HIDDEN}`,
+      }),
+  );
+
+/** In place of what a message would else say was found. */
+export const HIDDEN = "something else (not shown, it may hold a secret)";
+
 /** A program and its arguments as a list, or as one line that is split at spaces; quotes keep words together. No shell reads it. */
 export const command = () =>
   z

@@ -4,13 +4,23 @@ import { suggestion } from "./suggest.ts";
 
 type Report = (path: readonly PropertyKey[], message: string) => void;
 
+/** What some step of a request's session takes from its answer. */
+export interface Captured {
+  readonly name: string;
+  /** The step's name. */
+  readonly by: string;
+  /** Whether that step comes before the request. */
+  readonly before: boolean;
+}
+
+interface Known {
+  readonly parameters: readonly Parameter[];
+  readonly captured: readonly Captured[];
+}
+
 /** Walks a path, a query, headers or a body; reports each problem with its path inside of `value`. */
-export function checkPlaceholders(
-  value: unknown,
-  parameters: readonly Parameter[],
-  report: Report,
-): void {
-  walk(value, { parameters, report, repeated: false }, []);
+export function checkPlaceholders(value: unknown, known: Known, report: Report): void {
+  walk(value, { ...known, report, repeated: false }, []);
 }
 
 /** What a `${...}` in other texts may be, for example in the service's environment. */
@@ -27,8 +37,7 @@ export function unknownPlaceholders(
   }
 }
 
-interface Scope {
-  readonly parameters: readonly Parameter[];
+interface Scope extends Known {
   readonly report: Report;
   /** Inside of an `item`, where `${index}` counts. */
   readonly repeated: boolean;
@@ -77,10 +86,25 @@ function referenceProblem(reference: string, scope: Scope): string | undefined {
   const [name = "", ...columns] = reference.split(".");
   const parameter = scope.parameters.find((each) => each.name === name);
   if (parameter) return columnProblem(parameter, columns.join("."), reference);
+  const captures = scope.captured.filter((each) => each.name === name);
+  if (captures.length > 0) return captureProblem(captures, reference);
   const known = scope.parameters.map((each) => each.name);
+  const before = scope.captured.filter((each) => each.before).map((each) => each.name);
   const expected =
     known.length === 0 ? "no placeholder, as there are no parameters" : known.join(", ");
-  return `expected a parameter of this workload (${expected}), found \${${reference}}${suggestion(name, known)}`;
+  const captured =
+    before.length === 0 ? "" : ` or what an earlier step captures (${before.join(", ")})`;
+  return `expected a parameter of this workload (${expected})${captured}, found \${${reference}}${suggestion(name, [...known, ...before])}`;
+}
+
+function captureProblem(captures: readonly Captured[], reference: string): string | undefined {
+  const [{ name, by } = { name: "", by: "" }] = captures;
+  if (reference !== name) {
+    return `expected \${${name}}, which is a single value, found \${${reference}}`;
+  }
+  return captures.some((each) => each.before)
+    ? undefined
+    : `expected \${${name}} only in steps after ${by}, whose answer it is captured from, found it before`;
 }
 
 function columnProblem(
@@ -88,8 +112,8 @@ function columnProblem(
   column: string,
   reference: string,
 ): string | undefined {
-  // The columns of a query are known only to the database.
-  if (source.kind === "sql") return undefined;
+  // The columns are known only to the database, or to the file.
+  if (source.kind === "sql" || source.kind === "csv") return undefined;
   if (source.kind === "values") {
     const known = Object.keys(source.rows[0] ?? {});
     if (column === "" ? known.length === 1 : known.includes(column)) return undefined;

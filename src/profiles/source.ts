@@ -14,6 +14,7 @@ import {
   type YAMLError,
 } from "yaml";
 import { messageOf, PerfoptError } from "../core/errors.ts";
+import { HIDDEN } from "./fields.ts";
 import { fillEnvironment, type Environment } from "./environment.ts";
 import { type Position, profileError, type Problem } from "./problems.ts";
 
@@ -29,8 +30,14 @@ export interface Source {
   found(path: readonly PropertyKey[]): string;
 }
 
+/** What `${env:NAME}` is filled in from, and the paths below which it is not, because nobody will ask for what is there. */
+interface Filling {
+  readonly env: Environment;
+  readonly unused?: readonly string[];
+}
+
 /** Reads and parses; `${env:NAME}` is filled in when an environment is given. */
-export async function readSource(file: string, env?: Environment): Promise<Source> {
+export async function readSource(file: string, filling?: Filling): Promise<Source> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -42,10 +49,10 @@ export async function readSource(file: string, env?: Environment): Promise<Sourc
       { cause: error },
     );
   }
-  return parseSource(file, text, env);
+  return parseSource(file, text, filling);
 }
 
-export function parseSource(file: string, text: string, env?: Environment): Source {
+export function parseSource(file: string, text: string, filling?: Filling): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -64,14 +71,16 @@ export function parseSource(file: string, text: string, env?: Environment): Sour
     );
   }
   const problems = aliasProblems(document, positionAt);
-  if (env !== undefined) problems.push(...fillEnvironment(document, env, positionAt));
+  if (filling !== undefined) problems.push(...fillEnvironment(document, filling, positionAt));
   if (problems.length > 0) throw profileError(file, problems);
   return {
     file,
     value: toData(document, file),
     positionOf: (path) => positionAt(offsetOf(document, path, "value")),
     positionOfKey: (path) => positionAt(offsetOf(document, path, "key")),
-    found: (path) => describe(nodeAt(document, path), document),
+    // Headers hold tokens, whatever they are called.
+    found: (path) =>
+      path.includes("headers") ? HIDDEN : describe(nodeAt(document, path), document),
   };
 }
 

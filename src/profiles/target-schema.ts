@@ -1,10 +1,11 @@
 /** The schema of target files: how the service is started, probed, loaded and tuned, and where its stores are. */
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import type { SeriesMap, TargetFile } from "../core/target-file.ts";
+import type { TargetFile } from "../core/target-file.ts";
 import * as field from "./fields.ts";
 import { knobs } from "./knob-schema.ts";
 import { unknownPlaceholders } from "./placeholders.ts";
+import { service } from "./service-schema.ts";
 import { workloads } from "./workload-schema.ts";
 
 /** `path`: where the file lies, absolute; relative directories are relative to its folder. */
@@ -28,99 +29,10 @@ export function targetSchema(path: string) {
         .exactOptional()
         .describe("How an empty database is filled; an embedded one needs it."),
       knobs: knobs().describe("The settings that may be tuned, by id."),
-      workloads: workloads().describe("What personas can ask for, by name."),
+      workloads: workloads(folder).describe("What personas can ask for, by name."),
     })
     .transform(field.checked(checkStores))
     .transform((input): TargetFile => ({ ...input, path }));
-}
-
-function service(folder: string) {
-  return z
-    .strictObject({
-      start: field.command().describe("The command that starts the service in the foreground."),
-      directory: field
-        .text()
-        .default(".")
-        .describe("Where the command runs, relative to this file's folder."),
-      env: z
-        .record(z.string(), field.scalar())
-        .default({})
-        .describe(
-          "The service's environment: ${port}, ${postgres.url} and ${redis.url} are filled in by perfopt, ${env:NAME} from your shell.",
-        ),
-      ready: httpPath().describe("The path that answers 2xx when the service may be loaded."),
-      startTimeout: field
-        .duration()
-        .default(30_000)
-        .describe("How long until it must be ready, 30s by default."),
-      stopTimeout: field
-        .duration()
-        .default(15_000)
-        .describe("How long it may take to stop after SIGTERM, 15s by default."),
-      metrics: z
-        .strictObject({
-          path: httpPath().describe("The path of the Prometheus metrics."),
-          series: series()
-            .default({})
-            .describe("The service's own names of what perfopt wants to know."),
-        })
-        .exactOptional()
-        .describe("The service's own metrics; without them, cache and pool are not measured."),
-    })
-    .transform(
-      ({
-        start: [program, ...args],
-        directory,
-        env,
-        ready,
-        startTimeout,
-        stopTimeout,
-        ...rest
-      }) => ({
-        start: { program, args, directory: resolve(folder, directory) },
-        env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)])),
-        readyPath: ready,
-        startTimeoutMs: startTimeout,
-        stopTimeoutMs: stopTimeout,
-        ...rest,
-      }),
-    );
-}
-
-function httpPath() {
-  return z
-    .string()
-    .regex(/^\/\S*$/, { error: "expected a path that begins with / and has no spaces" });
-}
-
-function series() {
-  return z.strictObject({
-    cacheLookups: seriesName("Look-ups in the cache, whatever the tier."),
-    cacheHitsL1: seriesName("Hits of the first tier, in the process."),
-    cacheHitsL2: seriesName("Hits of the second tier, in Redis."),
-    cacheHitsL3: seriesName("Hits of the third tier, in the database."),
-    cacheMissesL1: seriesName("Misses of the first tier."),
-    cacheMissesL2: seriesName("Misses of the second tier."),
-    cacheMissesL3: seriesName("Misses of the third tier."),
-    poolTotal: seriesName("Open connections of the pool."),
-    poolIdle: seriesName("Idle connections of the pool."),
-    poolWaiting: seriesName("Requests that wait for a connection."),
-    poolMax: seriesName("The pool's limit."),
-    poolWaitSecondsSum: seriesName("Seconds waited for connections, summed."),
-    poolWaitCount: seriesName("Connections handed out."),
-    eventLoopDelayP99Seconds: seriesName("The event loop's delay, 99th percentile."),
-    eventLoopUtilization: seriesName("The event loop's utilisation, 0 to 1."),
-  } satisfies Record<keyof SeriesMap, z.ZodType>);
-}
-
-function seriesName(title: string) {
-  return z
-    .string()
-    .regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^{}]*\})?$/, {
-      error: 'expected the name of a series, with labels if needed: name or name{label="value"}',
-    })
-    .exactOptional()
-    .describe(title);
 }
 
 function postgres() {

@@ -9,9 +9,18 @@ import { validate } from "./validate.ts";
 export interface TargetOptions {
   /** Fills `${env:NAME}` and `${env:NAME:-default}`. */
   readonly env: Environment;
+  /** False for what sends no load: it has no use for the service's headers, whose variables may be missing then. True by default. */
+  readonly sendsLoad?: boolean;
 }
 
-/** Throws bad-input with every problem of the file; no message holds a secret of a URL. */
-export async function loadTarget(path: string, { env }: TargetOptions): Promise<TargetFile> {
-  return validate(await readSource(path, env), targetSchema(resolve(path)));
+/** Throws bad-input with every problem of the file; no message holds a secret of a URL or a header. */
+export async function loadTarget(
+  path: string,
+  { env, sendsLoad = true }: TargetOptions,
+): Promise<TargetFile> {
+  const unused = sendsLoad ? [] : ["service.headers"];
+  const target = validate(await readSource(path, { env, unused }), targetSchema(resolve(path)));
+  if (sendsLoad) return target;
+  const { headers: _, ...service } = target.service;
+  return { ...target, service };
 }

@@ -1,274 +1,159 @@
-/** The schema of workloads: parameters, and the requests whose placeholders they fill. */
+/** The schema of workloads: parameters, and the requests or sessions whose placeholders they fill. */
 import { z } from "zod";
-import type {
-  Json,
-  Parameter,
-  RequestTemplate,
-  Row,
-  WorkloadDefinition,
-} from "../core/workload.ts";
+import type { Parameter, WorkloadDefinition } from "../core/workload.ts";
 import * as field from "./fields.ts";
-import { checkPlaceholders } from "./placeholders.ts";
+import { parameter } from "./parameter-schema.ts";
+import { checkPlaceholders, type Captured } from "./placeholders.ts";
+import { request, toTemplate, type RequestInput } from "./request-schema.ts";
+import { session, toSession, type SessionInput } from "./session-schema.ts";
 
-/** A map from name to workload becomes the list of workloads, in the file's order. */
-export function workloads() {
+/** A map from name to workload becomes the list of workloads, in the file's order. `folder`: where the file lies. */
+export function workloads(folder: string) {
   return z
-    .record(field.name(), workload())
+    .record(field.name(), workload(folder))
     .refine((byName) => Object.keys(byName).length > 0, { error: "expected at least one workload" })
     .transform((byName): readonly WorkloadDefinition[] =>
       Object.entries(byName).map(([name, each]) => ({ name, ...each })),
     );
 }
 
-function workload() {
+function workload(folder: string) {
   return z
     .strictObject({
       parameters: z
-        .record(field.key(), parameter())
+        .record(field.key(), parameter(folder))
         .default({})
         .transform((byName): readonly Parameter[] =>
           Object.entries(byName).map(([name, each]) => ({ name, ...each })),
         )
         .describe(
-          "What fills the placeholders ${name.column} of the requests. A request draws each once.",
+          "What fills the placeholders ${name.column} of the requests. A request draws each once; a session those that several of its steps name.",
         ),
-      requests: z.array(request()).min(1).describe("The mix of requests."),
+      requests: z
+        .array(request())
+        .min(1)
+        .exactOptional()
+        .describe("The mix of requests, each sent independently of the others."),
+      sessions: z
+        .array(session())
+        .min(1)
+        .exactOptional()
+        .describe("In place of requests: what a user does from beginning to end, step by step."),
     })
     .transform(field.checked(checkWorkload))
-    .transform(({ parameters, requests }) => ({ parameters, requests: requests.map(toTemplate) }));
+    .transform(({ parameters, requests = [], sessions }) => ({
+      parameters,
+      requests: requests.map((each) => toTemplate(each, each.weight)),
+      ...(sessions && { sessions: sessions.map(toSession) }),
+    }));
 }
 
+/** What placeholders mean already: `${index}` within a `$repeat`, `${env:NAME}`. */
 const RESERVED = ["index", "env"];
-const SOURCES = ["sql", "values", "int", "float", "unique"] as const;
-const ROWS_MAX = 1_000_000;
 
-function parameter() {
-  return z
-    .strictObject({
-      sql: field
-        .text()
-        .exactOptional()
-        .describe(
-          "One read-only query on the target's database, the most popular row first; run once, before the load.",
-        ),
-      limit: z
-        .int()
-        .min(1)
-        .max(ROWS_MAX)
-        .exactOptional()
-        .describe("The most rows to take of sql, 1000 by default."),
-      values: z
-        .array(z.union([plain(), z.record(field.key(), plain())]))
-        .min(1)
-        .exactOptional()
-        .describe("A list of values, or of rows with the same columns; the most popular first."),
-      int: range(z.int()).exactOptional().describe("A whole number from min to max."),
-      float: range(z.number()).exactOptional().describe("A number from min to max."),
-      unique: z
-        .string()
-        .exactOptional()
-        .describe(
-          "A text that no other draw of the run has, with this prefix: for names that are created.",
-        ),
-      draw: z
-        .string()
-        .regex(/^(?:uniform|zipf\(\d+(?:\.\d+)?\))$/, {
-          error: "expected uniform, or zipf with its exponent such as zipf(1.0)",
-        })
-        .exactOptional()
-        .describe(
-          "How rows are chosen: uniform (the default) or zipf(1.0), where row k has the weight 1 / k^1.0.",
-        ),
-    })
-    .transform((input, context): Omit<Parameter, "name"> => {
-      const given = SOURCES.filter((source) => input[source] !== undefined);
-      if (given.length !== 1) {
-        const found = given.length === 0 ? "none" : given.join(" and ");
-        context.addIssue(`expected one of ${SOURCES.join(", ")}, found ${found}`);
-        return z.NEVER;
-      }
-      if (input.limit !== undefined && input.sql === undefined) {
-        context.addIssue({
-          code: "custom",
-          path: ["limit"],
-          message: "expected limit beside sql only",
-        });
-      }
-      if (
-        input.draw?.startsWith("zipf") &&
-        (input.float !== undefined || input.unique !== undefined)
-      ) {
-        const message = `expected uniform for ${given.join("")}, which has no ranks`;
-        context.addIssue({ code: "custom", path: ["draw"], message });
-      }
-      const source = sourceOf(input, context);
-      return source === undefined ? z.NEVER : { source, distribution: distributionOf(input.draw) };
+interface WorkloadInput {
+  readonly parameters: readonly Parameter[];
+  readonly requests?: readonly RequestInput[];
+  readonly sessions?: readonly SessionInput[];
+}
+
+type Report = (path: readonly PropertyKey[], message: string, at?: "key") => void;
+
+function checkWorkload(input: WorkloadInput, context: z.RefinementCtx): void {
+  const report: Report = (path, message, at) => {
+    context.addIssue({
+      code: "custom",
+      path: [...path],
+      message,
+      ...(at && { params: { at } }),
     });
-}
-
-interface SourceInput {
-  readonly sql?: string;
-  readonly limit?: number;
-  readonly values?: readonly (string | number | boolean | null | Row)[];
-  readonly int?: { readonly min: number; readonly max: number };
-  readonly float?: { readonly min: number; readonly max: number };
-  readonly unique?: string;
-}
-
-function sourceOf(input: SourceInput, context: z.RefinementCtx): Parameter["source"] | undefined {
-  if (input.sql !== undefined) {
-    const query = input.sql.trim().replace(/;$/, "");
-    if (!/^(?:select|with|values|table)\b/i.test(query)) {
-      const message = "expected a query that begins with SELECT, WITH, VALUES or TABLE";
-      context.addIssue({ code: "custom", path: ["sql"], message });
-    }
-    return { kind: "sql", query, limit: input.limit ?? 1000 };
-  }
-  if (input.values !== undefined) return { kind: "values", rows: rowsOf(input.values, context) };
-  if (input.int !== undefined) return { kind: "int", ...input.int };
-  if (input.float !== undefined) return { kind: "float", ...input.float };
-  return input.unique === undefined ? undefined : { kind: "unique", prefix: input.unique };
-}
-
-function rowsOf(
-  values: NonNullable<SourceInput["values"]>,
-  context: z.RefinementCtx,
-): readonly Row[] {
-  const rows = values.map((value) =>
-    typeof value === "object" && value !== null ? value : { value },
-  );
-  const columns = Object.keys(rows[0] ?? {})
-    .toSorted()
-    .join(", ");
-  rows.forEach((row, index) => {
-    const own = Object.keys(row).toSorted().join(", ");
-    if (own === columns) return;
-    const message = `expected the columns ${columns} as in the first row, found ${own}`;
-    context.addIssue({ code: "custom", path: ["values", index], message });
-  });
-  return rows;
-}
-
-function distributionOf(draw: string | undefined): Parameter["distribution"] {
-  const exponent = /^zipf\((.*)\)$/.exec(draw ?? "")?.[1];
-  return exponent === undefined
-    ? { kind: "uniform" }
-    : { kind: "zipf", exponent: Number(exponent) };
-}
-
-function range(number: z.ZodNumber | z.ZodInt) {
-  return z
-    .strictObject({
-      min: number.describe("The least value."),
-      max: number.describe("The greatest value."),
-    })
-    .refine(({ min, max }) => min <= max, {
-      path: ["max"],
-      error: "expected a max of at least the min",
-    });
-}
-
-function plain() {
-  return z.union([z.string(), z.number(), z.boolean(), z.null()], {
-    error: "expected text, a number, true, false or null",
-  });
-}
-
-function request() {
-  return z
-    .strictObject({
-      name: field.name().describe("The request's name in reports."),
-      weight: z.number().positive().describe("How often it is sent, relative to the others."),
-      method: z
-        .enum(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .default("GET")
-        .describe("The HTTP method."),
-      path: z
-        .string()
-        .regex(/^\/\S*$/, {
-          error: "expected a path that begins with / and has no spaces (query takes any text)",
-        })
-        .describe("The path; values of placeholders are percent-encoded."),
-      query: z
-        .record(z.string(), z.union([field.scalar(), z.array(field.scalar())]))
-        .default({})
-        .describe("Query parameters as plain text, encoded by perfopt; a list repeats its key."),
-      headers: z
-        .record(z.string(), z.string())
-        .default({})
-        .describe("Headers beside content-type, which perfopt sets for a body."),
-      body: z
-        .unknown()
-        .exactOptional()
-        .describe(
-          "JSON. A text that is exactly one placeholder becomes the value in its own type; { $repeat: 10, item: ... } becomes a list of 10 items, each drawn anew.",
-        ),
-      expect: z
-        .array(z.int().min(100).max(599))
-        .default([])
-        .describe("Status codes that count as success; 200 to 299 when absent."),
-    })
-    .superRefine(({ method, body }, context) => {
-      if (method !== "GET" || body === undefined) return;
-      context.addIssue({
-        code: "custom",
-        path: ["body"],
-        message: "expected no body in a GET request",
-      });
-    });
-}
-
-type RequestInput = z.output<ReturnType<typeof request>>;
-
-function checkWorkload(
-  input: { readonly parameters: readonly Parameter[]; readonly requests: readonly RequestInput[] },
-  context: z.RefinementCtx,
-): void {
-  for (const { name } of input.parameters) {
-    if (!RESERVED.includes(name)) continue;
-    const message = `expected another name, found "${name}", which placeholders use already`;
-    context.addIssue({ code: "custom", path: ["parameters", name], message });
-  }
-  input.requests.forEach((each, index, all) => {
-    if (all.findIndex(({ name }) => name === each.name) !== index) {
-      const message = `expected a name of its own, found "${each.name}" again`;
-      context.addIssue({ code: "custom", path: ["requests", index, "name"], message });
-    }
-    for (const part of ["path", "query", "headers", "body"] as const) {
-      checkPlaceholders(each[part], input.parameters, (path, message) => {
-        context.addIssue({ code: "custom", path: ["requests", index, part, ...path], message });
-      });
-    }
-  });
-}
-
-function toTemplate({ query, body, ...rest }: RequestInput): RequestTemplate {
-  return {
-    ...rest,
-    path: withQuery(rest.path, query),
-    ...(isJson(body) && { body }),
   };
-}
-
-/** YAML data is JSON but for numbers that JSON lacks, which checkPlaceholders has refused; here only the type is narrowed. */
-function isJson(value: unknown): value is Json {
-  return value !== undefined;
-}
-
-function withQuery(path: string, query: RequestInput["query"]): string {
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map(
-      (each) => `${encodeURIComponent(name)}=${encodeAround(String(each))}`,
-    ),
+  const { parameters, requests = [], sessions = [] } = input;
+  // A mix and sessions would need two rates.
+  if (requests.length > 0 === sessions.length > 0) {
+    const found = requests.length > 0 ? "both" : "neither";
+    report([], `expected one of requests and sessions, found ${found}`);
+  }
+  for (const { name } of parameters) {
+    if (RESERVED.includes(name)) report(["parameters", name], takenName(name, "placeholders use"));
+  }
+  const steps = sessions.flatMap((each, index) =>
+    each.steps.map((step, position) => ({
+      request: step,
+      path: ["sessions", index, "steps", position],
+    })),
   );
-  if (pairs.length === 0) return path;
-  return `${path}${path.includes("?") ? "&" : "?"}${pairs.join("&")}`;
+  const all = [
+    ...requests.map((each, index) => ({ request: each, path: ["requests", index] })),
+    ...steps,
+  ];
+  reportTwins(all, report);
+  reportTwins(
+    sessions.map((each, index) => ({ request: each, path: ["sessions", index] })),
+    report,
+  );
+  requests.forEach((each, index) => {
+    checkRequest(each, ["requests", index], parameters, [], report);
+  });
+  sessions.forEach((each, index) => {
+    checkSession(each, ["sessions", index, "steps"], parameters, report);
+  });
 }
 
-/** Percent-encodes all but the placeholders, whose values are encoded when they are filled in. */
-function encodeAround(value: string): string {
-  return value
-    .split(/(\$\{[^{}]*\})/)
-    .map((part, index) => (index % 2 === 1 ? part : encodeURIComponent(part)))
-    .join("");
+/** Results list endpoints by name. */
+function reportTwins(
+  all: readonly {
+    readonly request: { readonly name: string };
+    readonly path: readonly PropertyKey[];
+  }[],
+  report: Report,
+): void {
+  all.forEach(({ request: { name }, path }, index) => {
+    if (all.findIndex((each) => each.request.name === name) === index) return;
+    report([...path, "name"], `expected a name of its own, found "${name}" again`);
+  });
+}
+
+function checkSession(
+  { steps }: SessionInput,
+  path: readonly PropertyKey[],
+  parameters: readonly Parameter[],
+  report: Report,
+): void {
+  const captured = steps.flatMap(({ capture }, step) =>
+    capture.map(({ name }) => ({ name, step, by: steps[step]?.name ?? "" })),
+  );
+  for (const { name, step } of captured) {
+    const at = [...path, step, "capture", name];
+    if (RESERVED.includes(name)) report(at, takenName(name, "placeholders use"), "key");
+    if (parameters.some((each) => each.name === name)) {
+      report(at, takenName(name, "a parameter has"), "key");
+    }
+  }
+  steps.forEach((each, step) => {
+    const known = captured.map(({ name, by, ...rest }): Captured => ({
+      name,
+      by,
+      before: rest.step < step,
+    }));
+    checkRequest(each, [...path, step], parameters, known, report);
+  });
+}
+
+function takenName(name: string, by: string): string {
+  return `expected another name, found "${name}", which ${by} already`;
+}
+
+function checkRequest(
+  each: RequestInput,
+  path: readonly PropertyKey[],
+  parameters: readonly Parameter[],
+  captured: readonly Captured[],
+  report: Report,
+): void {
+  for (const part of ["path", "query", "headers", "body"] as const) {
+    checkPlaceholders(each[part], { parameters, captured }, (inside, message) => {
+      report([...path, part, ...inside], message);
+    });
+  }
 }

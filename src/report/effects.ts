@@ -20,7 +20,9 @@ export function usableEffect(effects: readonly Effect[], metric: MetricId): Effe
 }
 
 /** Better or worse only when the whole interval lies on that side of no change. */
-export function readEffect(effect: Effect): EffectReading {
+export function readEffect(
+  effect: Pick<Effect, "metric" | "compare" | "low" | "high">,
+): EffectReading {
   const none = effect.compare === "ratio" ? 1 : 0;
   const lowerIsBetter = metricOf(effect.metric).better === "lower";
   if (effect.high < none) return lowerIsBetter ? "better" : "worse";

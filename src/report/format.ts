@@ -6,6 +6,9 @@ import type { Effect } from "../core/trial.ts";
 import { formatBytes, formatChange, formatDuration, formatRatio } from "../core/units.ts";
 import type { Reading } from "./windows.ts";
 
+/** What says how an effect's numbers are to be read. */
+type Kind = "metric" | "compare";
+
 export const NOT_MEASURED = "not measured";
 
 export function formatMetric(id: MetricId, value: number | undefined): string {
@@ -18,12 +21,12 @@ export function formatReading(id: MetricId, reading: Reading | undefined): strin
 }
 
 /** `-36.8 %`, or for metrics compared by difference `+6.2 points` or `-3.10 ms`. */
-export function formatEffectChange(effect: Effect): string {
+export function formatEffectChange(effect: Pick<Effect, Kind | "estimate">): string {
   return formatDistance(effect, effect.estimate);
 }
 
 /** `-41.0 % to -32.2 %`, `+4.3 to +4.8 points`. */
-export function formatInterval(effect: Effect): string {
+export function formatInterval(effect: Pick<Effect, Kind | "low" | "high">): string {
   const low = formatDistance(effect, effect.low);
   const high = formatDistance(effect, effect.high);
   return `${high.endsWith(" points") ? low.replace(/ points$/, "") : low} to ${high}`;
@@ -105,7 +108,7 @@ export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-function formatDistance(effect: Effect, value: number): string {
+function formatDistance(effect: Pick<Effect, Kind>, value: number): string {
   if (effect.compare === "ratio") return formatChange(value).replace(/^[+-](0\.0 %)$/, "$1");
   if (value === 0) return "0";
   const sign = value > 0 ? "+" : "-";

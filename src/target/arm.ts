@@ -27,12 +27,15 @@ import {
 } from "./redis-server.ts";
 import { noteProcess, type Note } from "./resources.ts";
 import { startService, type ServiceProcess } from "./service.ts";
+import { findServiceUse, type ServiceUse } from "./service-use.ts";
 import type { Source } from "./source.ts";
+import type { Undo } from "./stand.ts";
 import { cancelledOnAbort, connect, withConnection, withDatabase } from "./sql.ts";
 
 const BUILD_TIMEOUT_MS = 10 * 60_000;
 
 export interface ArmOptions {
+  /** Of this arm: two arms may stand for two versions of a service. */
   readonly targetFile: TargetFile;
   readonly runId: string;
   /** For logs and Redis; removed when the bench closes well. */
@@ -46,6 +49,7 @@ export interface ArmOptions {
 
 export interface Arm {
   readonly role: Role;
+  readonly options: ArmOptions;
   readonly folder: string;
   readonly adminUrl: string;
   readonly serviceUrl: string;
@@ -64,14 +68,13 @@ export interface Arm {
   starts: number;
 }
 
-interface RunningService extends ServiceProcess {
+export interface RunningService extends ServiceProcess {
   /** The knobs' variables that it was started with. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where its CPU time and memory are read. */
+  readonly use: ServiceUse;
   readonly removed: () => Promise<void>;
 }
-
-/** What has to be called, in reverse order, to take an arm away again. */
-export type Undo = () => Promise<void>;
 
 /** Every step that leaves something behind adds its undo at once, so that a failure on the way leaks nothing. */
 export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Promise<Arm> {
@@ -89,6 +92,7 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
   const redis = await openRedis(letter, folder, settings, options, undo);
   const arm: Arm = {
     role,
+    options,
     folder,
     adminUrl,
     serviceUrl: withDatabase(options.source.serviceUrl, database),
@@ -176,13 +180,9 @@ export interface Staged {
  * Brings the database and Redis of an arm to the baseline plus these changes. A changed environment stops the service,
  * which the caller starts again. The arm's record follows every step, so that after a failure the next call goes on from what is there.
  */
-export async function stageArm(
-  arm: Arm,
-  changes: readonly Change[],
-  options: ArmOptions,
-): Promise<Staged> {
-  const { knobs } = options.targetFile;
-  const values = valuesAfter(options.baselineValues, changes);
+export async function stageArm(arm: Arm, changes: readonly Change[]): Promise<Staged> {
+  const { knobs } = arm.options.targetFile;
+  const values = valuesAfter(arm.options.baselineValues, changes);
   for (const change of changes) {
     if (change.kind === "set-knob") checkValue(knobOf(knobs, change.knob), change.to);
   }
@@ -190,23 +190,19 @@ export async function stageArm(
   const running = arm.service?.environment;
   const environment = !running || !isSame(running, knobEnvironment(knobs, values));
   if (environment) await stopArmService(arm);
-  const tables = await stageIndexes(arm, changes, options);
+  const tables = await stageIndexes(arm, changes);
   const redis = await stageRedis(arm, knobRedisSettings(knobs, values));
   return { environment, redis, tables };
 }
 
-async function stageIndexes(
-  arm: Arm,
-  changes: readonly Change[],
-  options: ArmOptions,
-): Promise<readonly string[]> {
+async function stageIndexes(arm: Arm, changes: readonly Change[]): Promise<readonly string[]> {
   const wanted = changes.flatMap((change) =>
     change.kind === "create-index" ? [change.index] : [],
   );
   const surplus = arm.indexes.filter((index) => !wanted.some((each) => isSameIndex(each, index)));
   const missing = wanted.filter((index) => !arm.indexes.some((each) => isSameIndex(each, index)));
   if (surplus.length === 0 && missing.length === 0) return [];
-  await onArm(arm, options, async (statement) => {
+  await onArm(arm, async (statement) => {
     for (const index of surplus) {
       await statement(`DROP INDEX IF EXISTS ${indexName(index)}`);
       arm.indexes = arm.indexes.filter((each) => each !== index);
@@ -220,21 +216,17 @@ async function stageIndexes(
 }
 
 /** Vacuumed and analysed: done on both arms whenever one has had a table's indexes changed. */
-export async function tidyTables(
-  arm: Arm,
-  tables: readonly string[],
-  options: ArmOptions,
-): Promise<void> {
-  await onArm(arm, options, async (statement) => {
+export async function tidyTables(arm: Arm, tables: readonly string[]): Promise<void> {
+  await onArm(arm, async (statement) => {
     for (const table of tables) await statement(`VACUUM (ANALYZE) ${table}`);
   });
 }
 
 function onArm(
   arm: Arm,
-  { signal }: ArmOptions,
   use: (statement: (sql: string) => Promise<void>) => Promise<void>,
 ): Promise<void> {
+  const { signal } = arm.options;
   return withConnection(
     arm.adminUrl,
     (client) =>
@@ -257,8 +249,9 @@ async function stageRedis(arm: Arm, settings: Readonly<Record<string, string>>):
 }
 
 /** A fresh process with the arm's values. */
-export async function startArmService(arm: Arm, options: ArmOptions): Promise<void> {
+export async function startArmService(arm: Arm): Promise<void> {
   await stopArmService(arm);
+  const { options } = arm;
   const { targetFile, runId } = options;
   arm.starts += 1;
   const id = `${runId}/${arm.role}/service/${arm.starts}`;
@@ -277,7 +270,12 @@ export async function startArmService(arm: Arm, options: ArmOptions): Promise<vo
       onProcess: resource.onProcess,
     });
     const environment = knobEnvironment(targetFile.knobs, arm.values);
-    arm.service = { ...service, environment, removed: resource.removed };
+    arm.service = {
+      ...service,
+      environment,
+      use: await findServiceUse(service.process.pid, service.port),
+      removed: resource.removed,
+    };
     arm.port = service.port;
     arm.stale = false;
   } catch (error) {

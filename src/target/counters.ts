@@ -2,25 +2,33 @@
 import type { Redis } from "ioredis";
 import type { Client } from "pg";
 import type { StatementStats } from "../core/sample.ts";
-import type { SeriesMap } from "../core/target-file.ts";
-import { cpuByProcess, reapedCpuMs, treeUse, type TreeUse } from "./proc.ts";
-import { scrape, type SeriesValues } from "./prometheus.ts";
-import { redisInfo } from "./redis-server.ts";
+import { cpuByProcess, reapedCpuMs, type TreeUse } from "./proc.ts";
+import { scrape, type MetricsPage, type SeriesValues } from "./prometheus.ts";
+import { askInfo, type Info } from "./redis-server.ts";
+import { readServiceUse, type ServiceUse } from "./service-use.ts";
 import { numberOf, OWN_MARK, rowsOf } from "./sql.ts";
 
 /** Tables below this are read whole by a good planner: a sequential scan of one says nothing. */
 const SCANNED_ROWS_LEAST = 1_000;
+
+/** Of samples of a target without it. */
+export const NO_REDIS = "Redis: the target has none";
 
 export interface Counters {
   /** By the process's monotonic clock. */
   readonly atMs: number;
   /** By query id; undefined without pg_stat_statements. */
   readonly statements: ReadonlyMap<string, StatementStats> | undefined;
-  readonly scans: { readonly index: number; readonly sequential: number };
-  readonly blocks: { readonly hit: number; readonly read: number };
+  /** Why statements are undefined, one phrase. */
+  readonly statementsMissing?: string;
+  /** Undefined without a connection to the database; so are the blocks. */
+  readonly scans: { readonly index: number; readonly sequential: number } | undefined;
+  readonly blocks: { readonly hit: number; readonly read: number } | undefined;
   /** Of the server's sessions; undefined when the server runs elsewhere. */
   readonly backends: BackendUse | undefined;
   readonly service: TreeUse | undefined;
+  /** Why the service's use is undefined, where that is known, one phrase. */
+  readonly serviceMissing?: string;
   readonly redis: RedisCounters | undefined;
   readonly series: SeriesValues;
 }
@@ -42,29 +50,52 @@ export interface RedisCounters {
   readonly maxmemoryBytes: number;
   readonly policy: string;
   readonly keys: number;
+  /** Received and sent. */
+  readonly netBytes: number;
+  /** Of perfopt's own INFO that read this. */
+  readonly own: Pick<Info, "questionBytes" | "answerBytes">;
+  /** By command; only read when asked for in detail. */
+  readonly calls?: ReadonlyMap<string, number>;
 }
 
 /** What is read; the connections stay open, so that reading adds no sessions inside a window. */
 export interface Sources {
-  readonly database: Client;
+  /** Undefined when nobody knows the service's database. */
+  readonly database: Client | undefined;
   /** Undefined when PostgreSQL does not run on this machine. */
   readonly postmasterPid: number | undefined;
   readonly redis: Redis | undefined;
-  readonly servicePid: number;
-  readonly metrics: { readonly url: string; readonly series: SeriesMap } | undefined;
+  readonly service: ServiceUse;
+  readonly metrics: MetricsPage | undefined;
+  /** What is known beforehand not to be readable, or to mean less than it seems: phrases for a sample's server side. */
+  readonly unmeasured: readonly string[];
 }
 
-export async function readCounters(sources: Sources): Promise<Counters> {
+export async function readCounters(sources: Sources, detail = false): Promise<Counters> {
   const { database } = sources;
   // One after the other: in parallel they would compete with the requests at the window's edge.
-  const series = sources.metrics ? await scrape(sources.metrics.url, sources.metrics.series) : {};
-  const redis = sources.redis ? redisCounters(await redisInfo(sources.redis)) : undefined;
-  const service = await treeUse(sources.servicePid);
-  const backends = await readBackends(database, sources.postmasterPid);
-  const statements = await readStatements(database);
-  const scans = await readScans(database);
-  const blocks = await readBlocks(database);
-  return { atMs: performance.now(), statements, scans, blocks, backends, service, redis, series };
+  const series = sources.metrics ? await scrape(sources.metrics) : {};
+  const redis = sources.redis
+    ? redisCounters(await askInfo(sources.redis, detail ? "all" : undefined), detail)
+    : undefined;
+  const service = await readServiceUse(sources.service);
+  const missing = sources.service.kind === "unknown" ? { serviceMissing: sources.service.why } : {};
+  const backends = database && (await readBackends(database, sources.postmasterPid));
+  const statements = database ? await readStatements(database, "shared") : undefined;
+  const scans = database && (await readScans(database));
+  const blocks = database && (await readBlocks(database));
+  return {
+    atMs: performance.now(),
+    statements: typeof statements === "string" ? undefined : statements,
+    ...(typeof statements === "string" ? { statementsMissing: statements } : {}),
+    scans,
+    blocks,
+    backends,
+    service,
+    ...missing,
+    redis,
+    series,
+  };
 }
 
 /**
@@ -85,12 +116,18 @@ async function readBackends(
   return { cpuMsByPid: await cpuByProcess(rows.map((row) => numberOf(row, "pid"))), reapedMs };
 }
 
-/** Statements of this database by everyone but perfopt. Undefined when the extension is missing or not loaded. */
-async function readStatements(
+const BUFFERS = {
+  shared: "shared_blks_hit + shared_blks_read",
+  all: "shared_blks_hit + shared_blks_read + local_blks_hit + local_blks_read",
+} as const;
+
+/** Statements of this database by everyone but perfopt, by query id; a phrase that says why where they cannot be read. */
+export async function readStatements(
   database: Client,
-): Promise<ReadonlyMap<string, StatementStats> | undefined> {
-  const rows = await statementRows(database);
-  if (!rows) return undefined;
+  buffers: keyof typeof BUFFERS,
+): Promise<ReadonlyMap<string, StatementStats> | string> {
+  const rows = await statementRows(database, BUFFERS[buffers]);
+  if (typeof rows === "string") return rows;
   return new Map(
     rows.map((row) => {
       const queryId = String(row["queryid"]);
@@ -107,29 +144,34 @@ async function readStatements(
   );
 }
 
-async function statementRows(database: Client) {
+async function statementRows(database: Client, buffers: string) {
   try {
     return await rowsOf(
       database,
       `SELECT ${OWN_MARK} queryid::text AS queryid, min(query) AS query, sum(calls)::bigint AS calls,
-         sum(total_exec_time)::float8 AS total_ms, sum(rows)::bigint AS rows,
-         sum(shared_blks_hit + shared_blks_read)::bigint AS buffers
+         sum(total_exec_time)::float8 AS total_ms, sum(rows)::bigint AS rows, sum(${buffers})::bigint AS buffers
        FROM pg_stat_statements
        WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
          AND query NOT LIKE 'SELECT ${OWN_MARK}%' AND queryid IS NOT NULL
        GROUP BY queryid`,
     );
   } catch (error) {
-    // 42P01: no such view here; 55000: the extension's library is not preloaded; 42501: not allowed to read it.
-    const codes = ["42P01", "55000", "42501"];
-    if (error instanceof Error && "code" in error && codes.includes(String(error.code)))
-      return undefined;
-    throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const why = WHY_NO_STATEMENTS[code];
+    if (why === undefined) throw error;
+    return why;
   }
 }
 
+/** By PostgreSQL's error code. */
+const WHY_NO_STATEMENTS: Readonly<Record<string, string>> = {
+  "42P01": "the database has no extension pg_stat_statements",
+  "55000": "the server does not preload pg_stat_statements",
+  "42501": "the database's user may not read pg_stat_statements",
+};
+
 /** Row counts come from pg_class: a cloned database starts with empty statistics views but keeps the planner's counts. */
-async function readScans(database: Client): Promise<Counters["scans"]> {
+async function readScans(database: Client): Promise<NonNullable<Counters["scans"]>> {
   const [row] = await rowsOf(
     database,
     `SELECT ${OWN_MARK} coalesce(sum(idx_scan), 0)::bigint AS index, coalesce(sum(seq_scan), 0)::bigint AS sequential
@@ -138,7 +180,7 @@ async function readScans(database: Client): Promise<Counters["scans"]> {
   return { index: numberOf(row, "index"), sequential: numberOf(row, "sequential") };
 }
 
-async function readBlocks(database: Client): Promise<Counters["blocks"]> {
+async function readBlocks(database: Client): Promise<NonNullable<Counters["blocks"]>> {
   const [row] = await rowsOf(
     database,
     `SELECT ${OWN_MARK} blks_hit AS hit, blks_read AS read FROM pg_stat_database WHERE datname = current_database()`,
@@ -146,9 +188,10 @@ async function readBlocks(database: Client): Promise<Counters["blocks"]> {
   return { hit: numberOf(row, "hit"), read: numberOf(row, "read") };
 }
 
-export function redisCounters(info: ReadonlyMap<string, string>): RedisCounters {
-  const number = (name: string) => Number(info.get(name) ?? Number.NaN);
-  const keys = [...info]
+export function redisCounters(info: Info, detail = false): RedisCounters {
+  const { values, questionBytes, answerBytes } = info;
+  const number = (name: string) => Number(values.get(name) ?? Number.NaN);
+  const keys = [...values]
     .filter(([name]) => /^db\d+$/.test(name))
     .reduce((sum, [, value]) => sum + Number(/^keys=(\d+)/.exec(value)?.[1] ?? 0), 0);
   return {
@@ -160,7 +203,22 @@ export function redisCounters(info: ReadonlyMap<string, string>): RedisCounters 
     usedBytes: number("used_memory"),
     datasetBytes: number("used_memory_dataset"),
     maxmemoryBytes: number("maxmemory"),
-    policy: info.get("maxmemory_policy") ?? "unknown",
+    policy: values.get("maxmemory_policy") ?? "unknown",
     keys,
+    netBytes: number("total_net_input_bytes") + number("total_net_output_bytes"),
+    own: { questionBytes, answerBytes },
+    ...(detail ? { calls: commandCalls(values) } : {}),
   };
+}
+
+/** Calls of each command since the server began: lines such as `cmdstat_get:calls=21,usec=175,...`. */
+export function commandCalls(values: ReadonlyMap<string, string>): ReadonlyMap<string, number> {
+  return new Map(
+    [...values].flatMap(([name, value]): [string, number][] => {
+      const calls = /^calls=(\d+)/.exec(value)?.[1];
+      return name.startsWith("cmdstat_") && calls !== undefined
+        ? [[name.slice("cmdstat_".length), Number(calls)]]
+        : [];
+    }),
+  );
 }

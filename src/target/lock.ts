@@ -1,4 +1,4 @@
-/** One perfopt at a time works with a cluster: a lock file that names its holder, taken over when the holder is gone. */
+/** One perfopt at a time works with a cluster or a checkout: a lock file that names its holder, taken over when the holder is gone. */
 import { randomUUID } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -115,7 +115,7 @@ async function removeStale(path: string, stale: string): Promise<void> {
 function held(folder: string, holder: Holder): PerfoptError {
   return new PerfoptError(
     "cannot-measure",
-    `the cluster ${folder} is in use by process ${holder.pid} (${holder.command})`,
+    `${folder} is in use by process ${holder.pid} (${holder.command})`,
     holder.command === UP_COMMAND
       ? "run `perfopt target down` first"
       : `wait until it has ended, or stop it (kill ${holder.pid})`,

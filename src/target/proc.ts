@@ -69,6 +69,22 @@ export interface TreeUse {
 export async function treeUse(root: number): Promise<TreeUse | undefined> {
   const stats = await allStats();
   if (!stats.has(root)) return undefined;
+  let cpuMs = 0;
+  let residentBytes = 0;
+  for (const pid of membersOf(root, stats)) {
+    const stat = stats.get(pid);
+    cpuMs += (stat?.cpuMs ?? 0) + (stat?.reapedCpuMs ?? 0);
+    residentBytes += await residentBytesOf(pid);
+  }
+  return { cpuMs, residentBytes };
+}
+
+/** A process and all its descendants. */
+export async function treeOf(root: number): Promise<ReadonlySet<number>> {
+  return membersOf(root, await allStats());
+}
+
+function membersOf(root: number, stats: ReadonlyMap<number, Stat>): ReadonlySet<number> {
   const members = new Set([root]);
   // Parents may be listed after their children: repeat until nothing is added.
   for (let grown = true; grown;) {
@@ -79,14 +95,16 @@ export async function treeUse(root: number): Promise<TreeUse | undefined> {
       grown = true;
     }
   }
-  let cpuMs = 0;
-  let residentBytes = 0;
-  for (const pid of members) {
-    const stat = stats.get(pid);
-    cpuMs += (stat?.cpuMs ?? 0) + (stat?.reapedCpuMs ?? 0);
-    residentBytes += await residentBytesOf(pid);
+  return members;
+}
+
+/** A process's parent, its parent and so on. */
+export async function ancestorsOf(pid: number): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (let stat = await statOf(pid); stat && stat.parent > 0; stat = await statOf(stat.parent)) {
+    found.push(stat.parent);
   }
-  return { cpuMs, residentBytes };
+  return found;
 }
 
 /** From `status`, which counts in kB: the page size that `stat` counts in differs between machines. */
@@ -99,14 +117,21 @@ async function residentBytesOf(pid: number): Promise<number> {
   }
 }
 
-/** CPU time so far of each of these processes that is still there. */
+/** CPU time so far of each of these processes that is still there; each must have one thread. */
 export async function cpuByProcess(pids: readonly number[]): Promise<ReadonlyMap<number, number>> {
   const found = new Map<number, number>();
   for (const pid of pids) {
-    const stat = await statOf(pid);
-    if (stat) found.set(pid, stat.cpuMs);
+    const cpuMs = (await scheduledMs(pid)) ?? (await statOf(pid))?.cpuMs;
+    if (cpuMs !== undefined) found.set(pid, cpuMs);
   }
   return found;
+}
+
+/** Of a process's first thread, in nanoseconds where the kernel keeps them: many sessions that each lose parts of 10 ms add up. */
+async function scheduledMs(pid: number): Promise<number | undefined> {
+  const text = await readFile(`/proc/${pid}/schedstat`, "utf8").catch(() => "");
+  const nanoseconds = /^(\d+) /.exec(text)?.[1];
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e6;
 }
 
 /** CPU time of a process's ended children; undefined when it is gone. */
@@ -153,7 +178,7 @@ async function allStats(): Promise<ReadonlyMap<number, Stat>> {
   return stats;
 }
 
-async function allPids(): Promise<readonly number[]> {
+export async function allPids(): Promise<readonly number[]> {
   try {
     return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   } catch {

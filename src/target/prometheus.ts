@@ -6,9 +6,16 @@ export type SeriesValues = Readonly<Partial<Record<keyof SeriesMap, number>>>;
 
 const SCRAPE_TIMEOUT_MS = 5_000;
 
-export async function scrape(url: string, series: SeriesMap): Promise<SeriesValues> {
+export interface MetricsPage {
+  readonly url: string;
+  readonly series: SeriesMap;
+  /** As the load sends them. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export async function scrape({ url, series, headers = {} }: MetricsPage): Promise<SeriesValues> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
     const text = await response.text();
     if (!response.ok) throw new Error(`status ${response.status}`);
     return seriesValues(text, series);

@@ -160,6 +160,8 @@ export function redisClient(url: string): Redis {
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
     connectionName: "perfopt",
+    // Its framing is known to the byte, for `Info`.
+    protocol: 2,
   });
   // The command that was under way reports the failure; without a listener ioredis prints it.
   client.on("error", () => {});
@@ -207,10 +209,17 @@ export async function changeSetting(
   );
 }
 
-/** INFO as name and value. */
-export async function redisInfo(client: Redis): Promise<ReadonlyMap<string, string>> {
-  const text = await client.info();
-  return new Map(
+/** An answer to INFO, and what asking for it cost on the wire, so that it can be left out of what a window sent. */
+export interface Info {
+  readonly values: ReadonlyMap<string, string>;
+  readonly questionBytes: number;
+  readonly answerBytes: number;
+}
+
+/** INFO as name and value; `all` has every section. */
+export async function askInfo(client: Redis, section?: "all"): Promise<Info> {
+  const text = section === undefined ? await client.info() : await client.info(section);
+  const values = new Map(
     text.split("\r\n").flatMap((line): [string, string][] => {
       const colon = line.indexOf(":");
       return line.startsWith("#") || colon < 0
@@ -218,6 +227,27 @@ export async function redisInfo(client: Redis): Promise<ReadonlyMap<string, stri
         : [[line.slice(0, colon), line.slice(colon + 1)]];
     }),
   );
+  const words = section === undefined ? ["info"] : ["info", section];
+  const length = Buffer.byteLength(text);
+  return {
+    values,
+    // The protocol's framing: a count, and for each text its length and two line ends.
+    questionBytes: `*${words.length}\r\n`.length + sum(words.map((word) => framed(word.length))),
+    answerBytes: framed(length),
+  };
+}
+
+function framed(length: number): number {
+  return `$${length}\r\n`.length + length + "\r\n".length;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+/** Forgets everything that a server of perfopt's own holds. */
+export async function emptyRedis(client: Redis): Promise<void> {
+  await client.flushall("SYNC");
 }
 
 /** Makes one server's contents those of another, with their remaining lifetimes, by a moment as its replica. */
@@ -227,7 +257,7 @@ export async function copyContents(from: RedisServer, to: RedisServer): Promise<
   await to.client.replicaof(source.hostname, source.port);
   try {
     const deadline = performance.now() + SYNC_TIMEOUT_MS;
-    while (!inSync(await redisInfo(to.client))) {
+    while (!inSync((await askInfo(to.client)).values)) {
       if (performance.now() > deadline) {
         throw new PerfoptError(
           "cannot-measure",

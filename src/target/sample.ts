@@ -1,25 +1,18 @@
-/**
- * A load result and the counters around it, as one sample (pure).
- *
- * The load engine runs its warm-up and its window in one call, so the counters cover both, and so does what they are
- * divided by: the window's requests, scaled to warm-up plus window. Latencies, errors and the rate come from the load
- * engine alone and cover the window only. Rates per second use the counters' own clock.
- */
+/** A load result and the counters around it, as one sample (pure). Latencies, errors and the rate are the load engine's own. */
 import { isMetricId, type MetricId } from "../core/metric.ts";
 import type { LoadResult, MetricValues, Sample } from "../core/sample.ts";
 import type { Counters } from "./counters.ts";
+import {
+  backendCpuMs,
+  grown,
+  redisBytes,
+  requestsCovered,
+  serviceCpu,
+  statementsInWindow,
+  type Measured,
+} from "./differences.ts";
 import type { SeriesValues } from "./prometheus.ts";
-
-export interface Measured {
-  readonly load: LoadResult;
-  readonly warmupMs: number;
-  readonly before: Counters;
-  readonly after: Counters;
-  /** The service's gauges during the window. */
-  readonly polls: readonly SeriesValues[];
-  /** The limit of the service's pool when it shows none itself. */
-  readonly poolMax: number | undefined;
-}
+import { serverSide } from "./server-side.ts";
 
 type Values = Partial<Record<MetricId, number | undefined>>;
 
@@ -36,6 +29,7 @@ export function sampleFrom(measured: Measured): Sample {
   const failed = load.checks.filter((check) => !check.ok);
   return {
     load,
+    ...(measured.unmeasured ? { server: serverSide(measured, measured.unmeasured) } : {}),
     metrics,
     valid: failed.length === 0,
     invalidBecause: failed.map((check) => check.detail),
@@ -51,81 +45,49 @@ function apiMetrics(load: LoadResult): Values {
     "api.latencyMeanMs": load.latency.meanMs,
     "api.requestsPerSecond": load.requestsPerSecondReached,
     "api.errorRate": share(load.errors, load.requests),
+    "api.responseBytesPerRequest": meanResponseBytes(load),
   };
+}
+
+function meanResponseBytes({ endpoints }: LoadResult): number | undefined {
+  const bytes = endpoints.reduce((sum, each) => sum + each.responseBytesMean * each.requests, 0);
+  return share(
+    bytes,
+    endpoints.reduce((sum, each) => sum + each.requests, 0),
+  );
 }
 
 function databaseMetrics(measured: Measured): Values {
   const { before, after } = measured;
   const requests = requestsCovered(measured);
   const statements = statementTotals(before, after);
-  const hit = grown(before.blocks.hit, after.blocks.hit);
-  const index = grown(before.scans.index, after.scans.index);
+  const hit = grown(before.blocks?.hit, after.blocks?.hit);
+  const index = grown(before.scans?.index, after.scans?.index);
   return {
     "db.queryMeanMs": share(statements?.totalMs, statements?.calls),
     "db.statementsPerRequest": share(statements?.calls, requests),
     "db.buffersPerRequest": share(statements?.buffers, requests),
+    "db.rowsPerRequest": share(statements?.rows, requests),
     "db.indexHitRate": share(
       index,
-      plus(index, grown(before.scans.sequential, after.scans.sequential)),
+      plus(index, grown(before.scans?.sequential, after.scans?.sequential)),
     ),
-    "db.bufferHitRate": share(hit, plus(hit, grown(before.blocks.read, after.blocks.read))),
+    "db.bufferHitRate": share(hit, plus(hit, grown(before.blocks?.read, after.blocks?.read))),
     "db.cpuMsPerRequest": share(backendCpuMs(before, after), requests),
   };
-}
-
-/**
- * Requests that the counters saw: those of the window, scaled by the warm-up, which runs at the same rate. For Poisson
- * arrivals the warm-up's own number varies by its square root; both arms of a pair have the same arrivals, so it cancels.
- */
-function requestsCovered({ load, warmupMs }: Measured): number {
-  return load.requests * ((load.windowMs + warmupMs) / load.windowMs);
 }
 
 function statementTotals(before: Counters, after: Counters) {
   const window = statementsInWindow(before, after);
   if (!window) return undefined;
-  const sum = (field: "calls" | "totalMs" | "buffers") =>
+  const sum = (field: "calls" | "totalMs" | "rows" | "buffers") =>
     window.reduce((total, statement) => total + statement[field], 0);
-  return { calls: sum("calls"), totalMs: sum("totalMs"), buffers: sum("buffers") };
-}
-
-/** What each statement did between two readings, the slowest in total first; undefined without pg_stat_statements. */
-export function statementsInWindow(before: Counters, after: Counters) {
-  const earlier = before.statements;
-  if (!earlier || !after.statements) return undefined;
-  return [...after.statements.values()]
-    .map((now) => {
-      const then = earlier.get(now.queryId);
-      // An entry that was evicted and came back has started again from nothing.
-      if (!then || now.calls < then.calls) return now;
-      return {
-        ...now,
-        calls: now.calls - then.calls,
-        totalMs: now.totalMs - then.totalMs,
-        rows: now.rows - then.rows,
-        buffers: now.buffers - then.buffers,
-      };
-    })
-    .filter((statement) => statement.calls > 0)
-    .toSorted((left, right) => right.totalMs - left.totalMs);
-}
-
-/**
- * CPU time of the server's sessions: those still there by difference, and of the ended ones what their parent has reaped,
- * less what they had used before. Parallel workers are only seen that way. Only one arm is under load, so all of it is that arm's.
- */
-function backendCpuMs(before: Counters, after: Counters): number | undefined {
-  if (!before.backends || !after.backends) return undefined;
-  let cpuMs = 0;
-  for (const [pid, now] of after.backends.cpuMsByPid) {
-    cpuMs += Math.max(0, now - (before.backends.cpuMsByPid.get(pid) ?? 0));
-  }
-  let endedBefore = 0;
-  for (const [pid, then] of before.backends.cpuMsByPid) {
-    if (!after.backends.cpuMsByPid.has(pid)) endedBefore += then;
-  }
-  const reaped = after.backends.reapedMs - before.backends.reapedMs;
-  return cpuMs + Math.max(0, reaped - endedBefore);
+  return {
+    calls: sum("calls"),
+    totalMs: sum("totalMs"),
+    rows: sum("rows"),
+    buffers: sum("buffers"),
+  };
 }
 
 function poolMetrics({ before, after, polls, poolMax }: Measured): Values {
@@ -166,16 +128,18 @@ function redisMetrics(measured: Measured): Values {
     "redis.usedBytes": after.redis.datasetBytes,
     "redis.memoryEfficiency": share(after.redis.datasetBytes, after.redis.maxmemoryBytes),
     "redis.commandsPerRequest": share(commands, requestsCovered(measured)),
+    "redis.bytesPerRequest": share(redisBytes(before, after), requestsCovered(measured)),
   };
 }
 
 function serviceMetrics(measured: Measured): Values {
-  const { before, after, polls } = measured;
-  const cpuMs =
-    before.service && after.service ? grown(before.service.cpuMs, after.service.cpuMs) : undefined;
+  const { after, polls } = measured;
+  const cpu = serviceCpu(measured);
+  const known = "cpuMs" in cpu;
   return {
-    "service.cpuMsPerRequest": share(cpuMs, requestsCovered(measured)),
-    "service.memoryBytes": after.service?.residentBytes,
+    "service.cpuMsPerRequest": known ? share(cpu.cpuMs, requestsCovered(measured)) : undefined,
+    // Of processes that do not do the work, the memory says nothing either.
+    "service.memoryBytes": known ? after.service?.residentBytes : undefined,
     "service.eventLoopDelayP99Ms": times(
       mean(polls.map((poll) => poll.eventLoopDelayP99Seconds)),
       1000,
@@ -189,13 +153,7 @@ function seriesGrown(
   before: Counters,
   after: Counters,
 ): number | undefined {
-  const [then, now] = [before.series[key], after.series[key]];
-  return then === undefined || now === undefined ? undefined : grown(then, now);
-}
-
-/** A counter that went back was reset in between, and its difference means nothing. */
-function grown(then: number, now: number): number | undefined {
-  return now >= then ? now - then : undefined;
+  return grown(before.series[key], after.series[key]);
 }
 
 function share(part: number | undefined, whole: number | undefined): number | undefined {

@@ -5,10 +5,13 @@ import type { TargetFile } from "../core/target-file.ts";
 import { freePort } from "./free-port.ts";
 import type { Environment } from "./home.ts";
 import { knobEnvironment, type KnobValues } from "./knob-values.ts";
+import { runCommand } from "./run-command.ts";
 import { logTail, startProcess, stopProcess, type RunningProcess } from "./process.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
 const POLL_MS = 50;
+/** A migration may fill columns of large tables. */
+const MIGRATE_TIMEOUT_MS = 10 * 60_000;
 
 export interface ServiceProcess {
   readonly process: RunningProcess;
@@ -46,16 +49,30 @@ async function startOn(port: number, options: StartService): Promise<ServiceProc
   const { service, knobs } = options.targetFile;
   const fill = filler(port, options);
   const fixed = Object.entries(service.env).map(([name, value]) => [name, fill(value)] as const);
-  const running = await startProcess({
-    command: { ...service.start, args: service.start.args.map(fill) },
+  const launch = {
     env: {
       ...options.environment,
       ...Object.fromEntries(fixed),
       ...knobEnvironment(knobs, options.values),
     },
     logPath: options.logPath,
-    title: `the service ${options.targetFile.name}`,
+    // A migration that outlives a killed perfopt is found by the same mark as the service would be.
     ...(options.resourceId === undefined ? {} : { resourceId: options.resourceId }),
+  };
+  if (service.migrate) {
+    await runCommand({
+      ...launch,
+      command: { ...service.migrate, args: service.migrate.args.map(fill) },
+      title: `the migration of ${options.targetFile.name}`,
+      timeoutMs: MIGRATE_TIMEOUT_MS,
+      signal: options.signal,
+      hint: `read ${options.logPath}, and check service.migrate in the target file`,
+    });
+  }
+  const running = await startProcess({
+    ...launch,
+    command: { ...service.start, args: service.start.args.map(fill) },
+    title: `the service ${options.targetFile.name}`,
   });
   const baseUrl = `http://127.0.0.1:${port}`;
   const stop = () => stopProcess(running, serviceStop(options.targetFile));

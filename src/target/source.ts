@@ -1,5 +1,6 @@
 /** The real target's database, whoever runs its server: perfopt (embedded) or the user (url). */
 import { createHash } from "node:crypto";
+import { PerfoptError } from "../core/errors.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { openCluster } from "./cluster.ts";
 import type { Environment } from "./home.ts";
@@ -43,6 +44,13 @@ export interface Source {
 export async function openSource(options: SourceOptions): Promise<Source> {
   const { postgres } = options.targetFile;
   if (postgres.kind === "url") return openUrl(postgres.url);
+  if (postgres.kind === "none") {
+    throw new PerfoptError(
+      "bad-input",
+      `${options.targetFile.title} is known by its URL alone, so it cannot be started or cloned`,
+      "write a target file, and give it by --target",
+    );
+  }
   const cluster = await openCluster({
     ...options,
     settings: options.purpose === "bench" ? { autovacuum: "off" } : {},

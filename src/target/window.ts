@@ -1,13 +1,13 @@
-/** One window of load on one arm, with the counters read around it and the service's gauges polled during it. */
+/** One window of load on one service, with the counters read around it and the service's gauges polled during it. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { WindowRequest } from "../core/ports.ts";
 import type { LoadResult } from "../core/sample.ts";
-import type { SeriesMap, TargetFile } from "../core/target-file.ts";
-import type { Arm } from "./arm.ts";
+import type { SeriesMap } from "../core/target-file.ts";
 import { readCounters, type Sources } from "./counters.ts";
+import type { RunningProcess } from "./process.ts";
 import { scrape, type SeriesValues } from "./prometheus.ts";
-import type { Measured } from "./sample.ts";
-import { failWhenItEnds, type ServiceProcess } from "./service.ts";
+import type { Measured } from "./differences.ts";
+import { failWhenItEnds } from "./service.ts";
 
 const POLL_MS = 250;
 /** What is only seen while it is looked at. */
@@ -18,83 +18,126 @@ const GAUGES = [
   "eventLoopDelayP99Seconds",
   "eventLoopUtilization",
 ] as const satisfies readonly (keyof SeriesMap)[];
+/** A Node process gets faster for its first thousand requests or two (measured: 2.4 ms of CPU a request at first, 1.6 ms later). */
+const WARM_UP_MS_MAX = 4_000;
+/** Of the windows' rate, so that a short warm-up has enough requests. At twice 40 % of saturation nothing queues for long. */
+const WARM_UP_RATE = 2;
+/** Keeps the warm-up's requests, and what they create, apart from the windows'. */
+const WARM_UP_STREAM = 0x7761726d;
+
+/** What is asked of one arm. */
+export type ArmRequest = Omit<WindowRequest, "role">;
 
 /** What the load engine is asked for. */
-export interface LoadRun extends Omit<WindowRequest, "role"> {
+export interface LoadRun extends ArmRequest {
   readonly baseUrl: string;
   /** Whether the result has to hold the window's requests one by one. */
   readonly trace: boolean;
   readonly signal: AbortSignal;
 }
 
-export interface MeasureOptions {
-  readonly targetFile: TargetFile;
-  /** Undefined when PostgreSQL is not perfopt's own. */
-  readonly postmasterPid: number | undefined;
-  readonly poolMax: number | undefined;
-  readonly signal: AbortSignal;
+/** How load is sent: given by whoever opens arms, since the load engine is not this folder's. */
+export interface LoadOptions {
+  /** One window on a base URL. */
   readonly runLoad: (run: LoadRun) => Promise<LoadResult>;
+  /** The most requests per second that a closed loop gets through. */
+  readonly saturate: (run: {
+    readonly baseUrl: string;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+  }) => Promise<number>;
+  readonly signal: AbortSignal;
+  /** Whether samples say statement by statement and command by command what the stores did. */
+  readonly detail?: boolean;
+}
+
+/** One running service and what is read around its windows. */
+export interface Subject {
+  readonly baseUrl: string;
+  /** Undefined for a service that perfopt did not start. */
+  readonly process: RunningProcess | undefined;
+  readonly sources: Sources;
+  /** The limit of the service's pool when it shows none itself. */
+  readonly poolMax: number | undefined;
 }
 
 export async function measureWindow(
-  arm: Arm,
-  service: ServiceProcess,
-  request: Omit<WindowRequest, "role"> & { readonly trace: boolean },
-  options: MeasureOptions,
+  subject: Subject,
+  request: ArmRequest & { readonly trace: boolean },
+  options: LoadOptions,
 ): Promise<Measured> {
-  const sources = sourcesOf(arm, service, options);
-  const before = await readCounters(sources);
+  await warmUp(subject, request, options);
+  const { sources } = subject;
+  const before = await readCounters(sources, options.detail);
   const stop = new AbortController();
   const polling = pollGauges(sources, request.warmupMs, stop.signal);
   let load: LoadResult;
   try {
-    const { seed, requestsPerSecond, arrivals, warmupMs, windowMs, trace } = request;
-    load = await whileAlive(service, options.signal, (signal) =>
-      options.runLoad({
-        baseUrl: service.baseUrl,
-        seed,
-        requestsPerSecond,
-        arrivals,
-        warmupMs,
-        windowMs,
-        trace,
-        signal,
-      }),
+    load = await whileAlive(subject, options.signal, (signal) =>
+      options.runLoad({ ...request, baseUrl: subject.baseUrl, signal }),
     );
   } finally {
     stop.abort();
   }
   const polls = await polling;
-  const after = await readCounters(sources);
-  return { load, warmupMs: request.warmupMs, before, after, polls, poolMax: options.poolMax };
+  const after = await readCounters(sources, options.detail);
+  return {
+    load,
+    warmupMs: request.warmupMs,
+    ...(request.segments ? { segments: request.segments } : {}),
+    before,
+    after,
+    polls,
+    poolMax: subject.poolMax,
+    ...(options.detail === true ? { unmeasured: sources.unmeasured } : {}),
+  };
+}
+
+/** Processes, and services that perfopt did not start, that have had their warm-up. */
+const warmed = new WeakSet<object>();
+
+/** A process's first window would show its compiler and its first connections: both arms' get the same load before it. */
+async function warmUp(
+  subject: Subject,
+  { seed, requestsPerSecond, arrivals, windowMs, users }: ArmRequest,
+  options: LoadOptions,
+): Promise<void> {
+  const { baseUrl } = subject;
+  const key = subject.process ?? subject.sources;
+  if (warmed.has(key)) return;
+  await whileAlive(subject, options.signal, (signal) =>
+    options.runLoad({
+      baseUrl,
+      seed: seed ^ WARM_UP_STREAM,
+      requestsPerSecond: requestsPerSecond * WARM_UP_RATE,
+      arrivals,
+      warmupMs: 0,
+      // Whoever asks for short windows is in a hurry.
+      windowMs: Math.min(WARM_UP_MS_MAX, 2 * windowMs),
+      ...(users ? { users } : {}),
+      trace: false,
+      signal,
+    }),
+  );
+  warmed.add(key);
 }
 
 /** Runs the load until it is done, the run is interrupted, or the service dies, which is an error with its last words. */
 export async function whileAlive<T>(
-  service: ServiceProcess,
+  { process }: Pick<Subject, "process">,
   signal: AbortSignal,
   load: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  if (!process) return load(signal);
   const stop = new AbortController();
   const loading = load(AbortSignal.any([signal, stop.signal]));
   try {
-    return await Promise.race([loading, failWhenItEnds(service.process)]);
+    return await Promise.race([loading, failWhenItEnds(process)]);
   } finally {
     stop.abort();
     // No window begins before the last one's requests are gone.
     await loading.catch(() => {});
   }
-}
-
-function sourcesOf(arm: Arm, service: ServiceProcess, options: MeasureOptions): Sources {
-  const { metrics } = options.targetFile.service;
-  return {
-    database: arm.client,
-    postmasterPid: options.postmasterPid,
-    redis: arm.redis?.client,
-    servicePid: service.process.pid,
-    metrics: metrics && { url: `${service.baseUrl}${metrics.path}`, series: metrics.series },
-  };
 }
 
 /**
@@ -108,7 +151,7 @@ async function pollGauges(
 ): Promise<readonly SeriesValues[]> {
   if (!metrics || !GAUGES.some((key) => metrics.series[key] !== undefined)) return [];
   const polls: SeriesValues[] = [];
-  const read = () => scrape(metrics.url, metrics.series).catch(() => undefined);
+  const read = () => scrape(metrics).catch(() => undefined);
   if (!(await waited(warmupMs, signal))) return polls;
   await read();
   while (await waited(POLL_MS, signal)) {

@@ -67,7 +67,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => place.remove());
 
-const RUN = ["run", "--persona", "hurried.yaml", "--target", "target.yaml"];
+/** Other tests run beside this one. */
+const RUN = ["run", "--persona", "hurried.yaml", "--target", "target.yaml", "--busy-machine"];
 
 function startRun(): ChildProcess {
   return spawn(process.execPath, [program, ...RUN], {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { validityChecks } from "../../src/load/checks.ts";
 import type { WindowRecord } from "../../src/load/request.ts";
-import type { ValidityCheck } from "../../src/core/sample.ts";
+import type { HostUse, ValidityCheck } from "../../src/core/sample.ts";
 import { loadOf } from "./servers.ts";
 
 const request = {
@@ -18,16 +18,27 @@ const good: WindowRecord = {
   answeredInTime: 1_000,
   timeouts: 0,
   brokenOff: 0,
+  brokenOffBecause: undefined,
   errors: 0,
   statuses: { "200": 1_000 },
   response: "",
   service: "",
   lag: "",
   endpoints: [],
+  // 1,000 requests of 12 ms each.
+  outstandingMs: 12_000,
   cpu: { share: 0.2, source: "thread" },
   trace: undefined,
+  timeline: undefined,
 };
-const measured = { requestsPerSecondReached: 200, latencyP50Ms: 10, lagP99Ms: 0.3 };
+const measured = {
+  requestsPerSecondTarget: 200,
+  requestsPerSecondReached: 200,
+  latencyP50Ms: 10,
+  latencyMeanMs: 12,
+  lagP99Ms: 0.3,
+  host: {} as HostUse,
+};
 
 function failed(record: Partial<WindowRecord>, also: Partial<typeof measured> = {}): string[] {
   return validityChecks(request, { ...good, ...record }, { ...measured, ...also })
@@ -35,16 +46,71 @@ function failed(record: Partial<WindowRecord>, also: Partial<typeof measured> = 
     .map((check) => check.id);
 }
 
-test("a clean window passes all six checks", () => {
+function idsOf(...[request_, record, also]: Parameters<typeof validityChecks>): string[] {
+  return validityChecks(request_, record, also).map((check) => check.id);
+}
+
+test("a clean window passes every check", () => {
   expect(failed({})).toEqual([]);
-  expect(validityChecks(request, good, measured).map((check) => check.id)).toEqual([
+  const ids = [
     "rate-reached",
     "generator-lag",
     "generator-cpu",
     "no-drops",
     "errors",
     "all-answered",
+    "littles-law",
+  ];
+  expect(idsOf(request, good, measured)).toEqual(ids);
+  const host = { pressureShare: 0, foreignShare: 0, stealShare: 0 };
+  expect(idsOf(request, good, { ...measured, host })).toEqual([
+    ...ids,
+    "host-pressure",
+    "host-steal",
   ]);
+});
+
+test("users are held to no rate: they have no schedule", () => {
+  const users = { count: 3, think: { kind: "fixed", ms: 0 } } as const;
+  const checks = validityChecks({ ...request, users }, { ...good, answeredInTime: 0 }, measured);
+  expect(checks.every((check) => check.ok)).toBe(true);
+  expect(checks.map((check) => check.id)).not.toContain("rate-reached");
+});
+
+test("Little's law: a histogram that disagrees with the count by more than 5 % is not believed", () => {
+  expect(failed({}, { latencyMeanMs: 12.59 })).toEqual([]);
+  expect(failed({}, { latencyMeanMs: 12.7 })).toEqual(["littles-law"]);
+  expect(failed({}, { latencyMeanMs: 11.3 })).toEqual(["littles-law"]);
+  // autocannon's rate mode: an answer of 10 ms is recorded as 10, 9, 8 ... 1 ms, which makes the mean about half.
+  expect(failed({}, { latencyMeanMs: 5.5 })).toEqual(["littles-law"]);
+});
+
+const under = (host: HostUse) => failed({}, { host });
+
+test("others' work counts against a window, less of it where programs had to wait", () => {
+  expect(under({ pressureShare: 0.9, foreignShare: 0.1 })).toEqual([]);
+  expect(under({ pressureShare: 0.21, foreignShare: 0.11 })).toEqual(["host-pressure"]);
+  // Without pressure there was room for others, but not for any number of them.
+  expect(under({ pressureShare: 0.2, foreignShare: 0.33 })).toEqual([]);
+  expect(under({ pressureShare: 0.2, foreignShare: 0.34 })).toEqual(["host-pressure"]);
+  // Without pressure stall information the strict limit holds; pressure alone is never judged.
+  expect(under({ foreignShare: 0.11 })).toEqual(["host-pressure"]);
+  expect(under({ foreignShare: 0.1 })).toEqual([]);
+  expect(under({ pressureShare: 0.9 })).toEqual([]);
+  expect(under({ stealShare: 0.03 })).toEqual(["host-steal"]);
+  expect(under({ stealShare: 0.02 })).toEqual([]);
+});
+
+test("the errors' check says why connections broke", () => {
+  const record = {
+    ...good,
+    answered: 0,
+    brokenOff: 1_000,
+    errors: 1_000,
+    brokenOffBecause: "no",
+  };
+  const check = validityChecks(request, record, measured).find(({ id }) => id === "errors");
+  expect(check?.detail).toContain("1000 broken off: no");
 });
 
 test("each check fails on its own", () => {
@@ -73,10 +139,12 @@ test("lag may be what is asked for, or 5 % of the median response where that is 
 test("what is not a number never passes", () => {
   expect(failed({ cpu: { share: Number.NaN, source: "loop" } })).toEqual(["generator-cpu"]);
   expect(failed({}, { lagP99Ms: Number.NaN })).toEqual(["generator-lag"]);
-  expect(failed({ scheduled: 0, answered: 0, answeredInTime: 0 })).toEqual([
+  expect(failed({ scheduled: 0, answered: 0, answeredInTime: 0, outstandingMs: 0 })).toEqual([
     "rate-reached",
     "errors",
+    "littles-law",
   ]);
+  expect(failed({}, { latencyMeanMs: Number.NaN })).toEqual(["littles-law"]);
 });
 
 test("a CPU share that is not the thread's own is said to be so", () => {

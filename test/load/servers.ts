@@ -118,7 +118,7 @@ function message<T>(child: ChildProcess): Promise<T> {
   });
 }
 
-function portOf(server: Server): number {
+export function portOf(server: Pick<Server, "address">): number {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return address.port;

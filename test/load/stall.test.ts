@@ -3,6 +3,7 @@ import autocannon from "autocannon";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeLoad, runWindow } from "../../src/load/engine.ts";
 import { decodeHistogram, percentileMs } from "../../src/load/histogram.ts";
+import { rank, truthOf } from "./stall-truth.ts";
 import { loadOf, startStallServer, template, uniqueId, workloadOf } from "./servers.ts";
 import type { StallServer } from "./servers.ts";
 
@@ -26,19 +27,17 @@ afterAll(async () => {
 });
 
 test("stall truth: open-loop percentiles agree with what the server itself wrote down", async () => {
-  const result = await runWindow(
-    loadOf({
-      baseUrl: server.url,
-      workload: workloadOf([template({ path: "/${id}" })], [uniqueId]),
-      requestsPerSecond: REQUESTS_PER_SECOND,
-      warmupMs: WARMUP_MS,
-      windowMs: WINDOW_MS,
-      // Enough that every request due in a stall reaches the server in it.
-      connections: 1_000,
-    }),
-    new AbortController().signal,
-  );
-  const truth = truthOf(await server.answers());
+  const load = loadOf({
+    baseUrl: server.url,
+    workload: workloadOf([template({ path: "/${id}" })], [uniqueId]),
+    requestsPerSecond: REQUESTS_PER_SECOND,
+    warmupMs: WARMUP_MS,
+    windowMs: WINDOW_MS,
+    // Enough that every request due in a stall reaches the server in it.
+    connections: 1_000,
+  });
+  const result = await runWindow(load, new AbortController().signal);
+  const truth = truthOf(await server.answers(), load, DELAY_MS);
   expect(truth).toHaveLength((REQUESTS_PER_SECOND * WINDOW_MS) / 1_000);
   expect(result.requests).toBe(truth.length);
   expect(result.statuses).toEqual({ "200": truth.length });
@@ -75,27 +74,3 @@ test("stall truth: open-loop percentiles agree with what the server itself wrote
   expect(closed.latency.max).toBeGreaterThanOrEqual(STALL_MS / 2);
   expect(closed.latency.p99).toBeLessThan(result.latency.p99Ms / 2);
 }, 60_000);
-
-/**
- * Latencies from the due times, by the server's clock alone, ascending. The path tells a request's place in the schedule, the
- * fastest answer of all tells when the schedule began (later than it did by that request's way to the server: a truth that
- * is at most too small). So nothing that delays the generator or the server can make the two sides differ.
- */
-function truthOf(answers: readonly (readonly [path: string, at: number])[]): number[] {
-  const gapMs = 1_000 / REQUESTS_PER_SECOND;
-  const seedDigits = 7;
-  const sinceStart = answers.map(([path, at]) => {
-    const index = Number.parseInt(path.slice(1 + seedDigits), 36);
-    return { index, ms: at - index * gapMs };
-  });
-  const startedAt = Math.min(...sinceStart.map(({ ms }) => ms)) - DELAY_MS;
-  return sinceStart
-    .filter(({ index }) => index * gapMs >= WARMUP_MS)
-    .map(({ ms }) => ms - startedAt)
-    .toSorted((a, b) => a - b);
-}
-
-function rank(ascending: readonly number[], percentile: number): number {
-  const position = Math.floor((ascending.length * percentile) / 100) - 1;
-  return ascending[position] ?? Number.NaN;
-}

@@ -20,7 +20,7 @@ test.each<[string, string, z.ZodType]>([
     let refused = 0;
     for (const mangled of manglings(text)) {
       try {
-        validate(parseSource("p.yaml", mangled, {}), schema);
+        validate(parseSource("p.yaml", mangled, { env: {} }), schema);
       } catch (error) {
         if (!(error instanceof PerfoptError)) throw new Error(mangled, { cause: error });
         for (const line of error.message.split("\n")) expect(line).toMatch(/^p\.yaml:\d+:\d+: /);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TargetFile } from "../../src/core/target-file.ts";
 import type { ParameterData, Row, WorkloadDefinition } from "../../src/core/workload.ts";
 import { isExpected, requestSequence } from "../../src/load/requests.ts";
+import { scripts, type Script } from "../../src/load/sessions-script.ts";
 import { loadTarget } from "../../src/profiles/target.ts";
 import { seriesValues } from "../../src/target/prometheus.ts";
 import { readConfig } from "../../src/registry/config.ts";
@@ -43,6 +44,22 @@ test("the defaults of its knobs are the service's own", () => {
   );
   const stores = { DATABASE_URL: "postgres://localhost/x", REDIS_URL: "redis://localhost" };
   expect(readConfig({ ...stores, ...environment })).toEqual(readConfig(stores));
+});
+
+test("it says how the gate builds it, and has requests and sessions", () => {
+  const { build, start } = target.service;
+  expect(build).toEqual([{ program: "npm", args: ["ci"], directory: start.directory }]);
+  const kinds = target.workloads.map(({ name, requests, sessions = [] }) => [
+    name,
+    requests.length > 0,
+    sessions.length,
+  ]);
+  expect(kinds).toEqual([
+    ["interactive", true, 0],
+    ["concurrent", true, 0],
+    ["training", false, 2],
+    ["analytical", true, 0],
+  ]);
 });
 
 test("all but the redis-less knobs can be set to their bounds", () => {
@@ -87,6 +104,25 @@ test.each(["interactive", "concurrent", "analytical"])(
   120_000,
 );
 
+test("every session is played to its end, with the ids that the service gave it", async () => {
+  const workload = target.workloads.find(({ name }) => name === "training");
+  if (!workload) throw new Error("no workload of sessions");
+  const open = scripts(workload, await parameterData(workload), 3);
+  const played = await Promise.all(Array.from({ length: 8 }, (_, number) => play(open(number))));
+  const lengths = played.map(({ length }) => length).toSorted((a, b) => a - b);
+  expect(lengths[0]).toBe(2);
+  expect(lengths.at(-1)).toBe(17);
+  for (const answers of played.filter(({ length }) => length === 17)) {
+    const { run } = JSON.parse(answers.at(-1) ?? "");
+    expect(run.info).toMatchObject({
+      status: "FINISHED",
+      run_name: expect.stringMatching(/^job-/),
+    });
+    expect(run.data.params).toHaveLength(5);
+    expect(run.data.metrics.length).toBeGreaterThan(4);
+  }
+}, 120_000);
+
 test("the same seed asks for the same in the same words", async () => {
   const workload = target.workloads[0];
   if (!workload) throw new Error("no workload");
@@ -117,6 +153,26 @@ async function sendAll(
     }
   }
   expect(failures).toEqual([]);
+}
+
+/** The answers to a session's requests; fails on the first that is no success, or lacks what is to be captured. */
+async function play({ turns }: Script): Promise<string[]> {
+  const answers: string[] = [];
+  for (let next = turns.next(); next.done !== true; next = turns.next()) {
+    const turn = next.value;
+    const { method, path, headers, body } = turn.fill();
+    const response = await fetch(`${registry.url}${path}`, {
+      method,
+      headers: { ...headers },
+      ...(body !== undefined && { body }),
+    });
+    const text = await response.text();
+    const { status } = response;
+    const answer = { status, headers: Object.fromEntries(response.headers), body: text };
+    expect(turn.isExpected(status) && turn.accept(answer), `${method} ${path}: ${text}`).toBe(true);
+    answers.push(text);
+  }
+  return answers;
 }
 
 async function parameterData(workload: WorkloadDefinition): Promise<ParameterData> {

@@ -213,13 +213,13 @@ describe("a mistake is named with its line, its column and what was expected", (
       "two sources",
       "{ values: [s, m, l] }",
       "{ values: [s], unique: x }",
-      "parameters.size: expected one of sql, values, int, float, unique, found values and unique",
+      "parameters.size: expected one of sql, csv, values, int, float, unique, found values and unique",
     ],
     [
       "no source",
       "{ values: [s, m, l] }",
       "{}",
-      "parameters.size: expected one of sql, values, int, float, unique, found none",
+      "parameters.size: expected one of sql, csv, values, int, float, unique, found none",
     ],
     [
       "rows with different columns",

@@ -25,7 +25,29 @@ async function query(sql, parameters) {
   }
 }
 
+/** What a version may do besides: a statement and a Redis command that the other version does not have. */
+async function extra(id) {
+  if (process.env.EXTRA_QUERY) await query("SELECT max(title) FROM items WHERE owner = $1", [id]);
+  if (process.env.EXTRA_COMMAND) await redis.incr("asked");
+}
+
+async function count(owner) {
+  const [row] = await query("SELECT count(*)::int AS items FROM items WHERE owner = $1", [owner]);
+  return JSON.stringify(row);
+}
+
+/** Writes, and goes on writing after it has answered. */
+async function visit(owner) {
+  await query(
+    "UPDATE items SET title = title || '.' WHERE id = (SELECT min(id) FROM items WHERE owner = $1)",
+    [owner],
+  );
+  setTimeout(() => void redis.incr(`visits:${owner}`), 15);
+  return "ok";
+}
+
 async function item(id) {
+  await extra(id);
   const key = `item:${id}`;
   const cached = ttlMs > 0 ? await redis.get(key) : null;
   if (cached !== null) {
@@ -67,6 +89,10 @@ async function answer(request, response) {
     else if (url.pathname === "/metrics") response.end(metrics());
     else if (url.pathname === "/env") response.end(JSON.stringify(process.env));
     else if (url.pathname === "/ready") response.end((await query("SELECT 'ok' AS ok"))[0].ok);
+    else if (url.pathname.startsWith("/count/"))
+      response.end(await count(Number(url.pathname.slice(7))));
+    else if (url.pathname.startsWith("/visit/"))
+      response.end(await visit(Number(url.pathname.slice(7))));
     else response.end(await item(Number(url.pathname.slice(1))));
   } catch (error) {
     response.statusCode = 500;

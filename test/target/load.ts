@@ -1,6 +1,7 @@
 /** A load for tests of the target: requests one after the other, and a plausible result. */
 import type { LoadResult } from "../../src/core/sample.ts";
-import type { LoadRun } from "../../src/target/arms.ts";
+import type { OrderedResult, OrderedRun, ReplayLoad } from "../../src/target/replay.ts";
+import type { LoadRun } from "../../src/target/window.ts";
 
 export function loadResult(changes: Partial<LoadResult> = {}): LoadResult {
   return {
@@ -39,3 +40,20 @@ export function loadOf(requests: number) {
     return loadResult({ requests: counted, errors, windowMs: run.windowMs });
   };
 }
+
+/** The fixture service's endpoints, by the beginning of their paths, with numbers that the seed chooses. */
+export const fixtureReplay: ReplayLoad = {
+  endpoints: ["item", "count", "visit"],
+  sendInOrder: async (run: OrderedRun): Promise<OrderedResult> => {
+    const folder = run.endpoint === "item" ? "" : `${run.endpoint}/`;
+    let errors = 0;
+    let responseBytes = 0;
+    for (let index = 0; index < run.requests; index += 1) {
+      const id = (index * 7 + run.seed) % 40;
+      const response = await fetch(`${run.baseUrl}/${folder}${id}`, { signal: run.signal });
+      responseBytes += (await response.text()).length;
+      if (!response.ok) errors += 1;
+    }
+    return { requests: run.requests, errors, responseBytes };
+  },
+};

@@ -8,7 +8,7 @@ import {
   findRedis,
   readSetting,
   redisClient,
-  redisInfo,
+  askInfo,
   startRedis,
   type RedisServer,
 } from "../../src/target/redis-server.ts";
@@ -53,7 +53,7 @@ describe("a Redis server of perfopt's own", () => {
   test("settings change live and are read back; what Redis refuses is an error", async () => {
     const server = await start("two");
     await changeSetting(server.client, "maxmemory", "1048576");
-    expect(redisCounters(await redisInfo(server.client)).maxmemoryBytes).toBe(1_048_576);
+    expect(redisCounters(await askInfo(server.client)).maxmemoryBytes).toBe(1_048_576);
     await expect(changeSetting(server.client, "maxmemory", "much")).rejects.toThrow();
     await expect(changeSetting(server.client, "maxmemory", "2mb")).rejects.toThrow(
       /the value is 2097152/,
@@ -70,7 +70,7 @@ describe("a Redis server of perfopt's own", () => {
     expect(await to.client.pttl("shared")).toBeGreaterThan(30_000);
     await to.client.set("own", "entry");
     expect(await from.client.exists("own")).toBe(0);
-    expect(redisCounters(await redisInfo(to.client)).keys).toBe(2);
+    expect(redisCounters(await askInfo(to.client)).keys).toBe(2);
     await from.stop();
     await to.stop();
   });

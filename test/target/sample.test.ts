@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { StatementStats } from "../../src/core/sample.ts";
 import type { Counters } from "../../src/target/counters.ts";
-import { sampleFrom, statementsInWindow, type Measured } from "../../src/target/sample.ts";
+import { statementsInWindow, type Measured } from "../../src/target/differences.ts";
+import { sampleFrom } from "../../src/target/sample.ts";
 import { loadResult } from "./load.ts";
 
 function statement(queryId: string, changes: Partial<StatementStats> = {}): StatementStats {
@@ -45,6 +46,8 @@ const redis = {
   maxmemoryBytes: 0,
   policy: "allkeys-lru",
   keys: 0,
+  netBytes: 0,
+  own: { questionBytes: 14, answerBytes: 5_000 },
 };
 
 function measured(changes: Partial<Measured> = {}): Measured {
@@ -87,6 +90,18 @@ describe("per request", () => {
     expect(metrics["service.memoryBytes"]).toBe(42);
     // Less perfopt's own INFO.
     expect(metrics["redis.commandsPerRequest"]).toBe(2);
+  });
+
+  test("a warm-up runs at the rate with which the window starts", () => {
+    const segments = [
+      { lengthMs: 5_000, from: 40, to: 40 },
+      { lengthMs: 5_000, from: 160, to: 160 },
+    ];
+    // 1,000 requests in 10 s, 100 in the 2.5 s before.
+    const { server } = sampleFrom(measured({ segments, unmeasured: [] }));
+    expect(server?.requests).toBe(1_100);
+    const ramp = [{ lengthMs: 10_000, from: 0, to: 200 }];
+    expect(sampleFrom(measured({ segments: ramp, unmeasured: [] })).server?.requests).toBe(1_250);
   });
 
   test("PostgreSQL's CPU is that of sessions that stay, come and go", () => {
@@ -189,11 +204,46 @@ describe("shares", () => {
     expect(metrics["redis.memoryEfficiency"]).toBe(0.75);
   });
 
+  test("bytes of the answers, weighted by endpoint; rows; bytes to and from Redis, less perfopt's own", () => {
+    const endpoint = { errors: 0, latencyP50Ms: 1, latencyP95Ms: 1, latencyP99Ms: 1, response: "" };
+    const load = loadResult({
+      requests: 1_000,
+      windowMs: 10_000,
+      endpoints: [
+        { ...endpoint, name: "often", requests: 900, responseBytesMean: 100 },
+        { ...endpoint, name: "seldom", requests: 100, responseBytesMean: 2_100 },
+      ],
+    });
+    const { metrics } = sampleFrom(
+      measured({
+        load,
+        before: counters({ redis: { ...redis, netBytes: 1_000 } }),
+        after: counters({
+          statements: statements(statement("1", { calls: 5, rows: 2_500 })),
+          redis: { ...redis, netBytes: 1_000 + 5_000 + 14 + 125_000 },
+        }),
+      }),
+    );
+    expect(metrics["api.responseBytesPerRequest"]).toBe(300);
+    expect(metrics["db.rowsPerRequest"]).toBe(2);
+    expect(metrics["redis.bytesPerRequest"]).toBe(100);
+  });
+
   test("errors over requests", () => {
     const load = loadResult({ requests: 200, errors: 3 });
     expect(sampleFrom(measured({ load })).metrics["api.errorRate"]).toBe(0.015);
   });
 });
+
+/** A sample in detail of a service that used so much CPU time. */
+function used(cpuMs: number) {
+  return sampleFrom(
+    measured({
+      after: counters({ atMs: 12_500, service: { cpuMs, residentBytes: 42 } }),
+      unmeasured: [],
+    }),
+  );
+}
 
 describe("what could not be measured is absent, never zero", () => {
   test.each([
@@ -228,6 +278,37 @@ describe("what could not be measured is absent, never zero", () => {
       expect(metrics).not.toHaveProperty([id]);
     }
     expect(Object.values(metrics).every(Number.isFinite)).toBe(true);
+  });
+
+  test("CPU time that no service gets by with is not the service's: absent, and said so", () => {
+    const { metrics, server } = used(1);
+    expect(metrics).not.toHaveProperty(["service.cpuMsPerRequest"]);
+    expect(metrics).not.toHaveProperty(["service.memoryBytes"]);
+    expect(server?.unmeasured.join()).toMatch(/CPU time and memory of the service: .*next to no/);
+    expect(used(10).metrics["service.cpuMsPerRequest"]).toBe(0.008);
+    expect(used(10).server?.unmeasured.join()).not.toContain("of the service");
+  });
+
+  test("what is not there is named, each with its reason", () => {
+    const nothing = counters({
+      statements: undefined,
+      statementsMissing: "the server does not preload pg_stat_statements",
+      backends: undefined,
+      service: undefined,
+      serviceMissing: "it runs in a container",
+    });
+    const { server } = sampleFrom(
+      measured({ before: nothing, after: nothing, unmeasured: ["Redis: the target has none"] }),
+    );
+    expect(server).toEqual({
+      requests: 1_250,
+      unmeasured: [
+        "Redis: the target has none",
+        "CPU time and memory of the service: it runs in a container",
+        "CPU time of PostgreSQL: its server is not one that perfopt started",
+        "SQL statements, rows and buffers: the server does not preload pg_stat_statements",
+      ],
+    });
   });
 
   test("a latency that is not a number is left out", () => {

@@ -136,6 +136,21 @@ describe("one process of the service", () => {
     });
   });
 
+  test("a migration that fails is an error with its words, and the service is not started", async () => {
+    const migrate = {
+      program: "node",
+      args: ["-e", "console.error('no column', process.env.STORES); process.exit(4)"],
+      directory: folder,
+    };
+    const failure = await start("throw new Error('was started')", { migrate }).catch(
+      (error: unknown) => error,
+    );
+    expect(String(failure)).toMatch(
+      /the migration of fixture ended with exit code 4[\s\S]*no column postgres:\/\/\*\*\*@db/,
+    );
+    expect(String(failure)).not.toContain("was started");
+  });
+
   test("redis.url without a Redis is an error that names the file", async () => {
     await expect(start(listen, {}, { redisUrl: undefined })).rejects.toThrow(
       /fixture.yaml.*no redis/,

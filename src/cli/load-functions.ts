@@ -1,0 +1,44 @@
+/** The load engine as the arms call for it: windows, saturation, and requests one after another. */
+import type { ParameterData } from "../core/workload.ts";
+import { runWindow } from "../load/engine.ts";
+import { replayedEndpoints, sendInOrder } from "../load/replay.ts";
+import type { LoadRequest } from "../load/request.ts";
+import { findSaturation } from "../load/saturation.ts";
+import type { ReplayLoad } from "../target/replay.ts";
+import type { LoadOptions } from "../target/window.ts";
+
+/** What all requests of a command have in common. */
+export type CommonRequest = Omit<
+  LoadRequest,
+  "baseUrl" | "seed" | "arrivals" | "requestsPerSecond" | "warmupMs" | "windowMs" | "trace" | "data"
+>;
+
+const SATURATION = { connections: 32, warmupMs: 2_000, durationMs: 5_000 } as const;
+
+export function loadFunctions(
+  common: CommonRequest,
+  data: ParameterData,
+): Pick<LoadOptions, "runLoad" | "saturate"> & { readonly replay: ReplayLoad } {
+  const { workload, timeoutMs, headers, tls } = common;
+  const sent = {
+    workload,
+    data,
+    timeoutMs,
+    ...(headers ? { headers } : {}),
+    ...(tls ? { tls } : {}),
+  };
+  return {
+    runLoad: ({ signal, ...run }) => runWindow({ ...common, data, ...run }, signal),
+    saturate: async ({ baseUrl, seed, signal }) => {
+      const { requestsPerSecond } = await findSaturation(
+        { ...sent, baseUrl, seed, ...SATURATION },
+        signal,
+      );
+      return requestsPerSecond;
+    },
+    replay: {
+      endpoints: replayedEndpoints(workload),
+      sendInOrder: ({ signal, ...run }) => sendInOrder({ ...sent, ...run }, signal),
+    },
+  };
+}

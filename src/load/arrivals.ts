@@ -1,0 +1,32 @@
+/** Independent requests, each sent at its moment of the schedule whatever the others do: the open model. */
+import { startPacer } from "./pacer.ts";
+import type { CompleteLoadRequest } from "./request.ts";
+import { requestSequence } from "./requests.ts";
+import { arrivalSchedule } from "./schedule.ts";
+import { seedOfPart } from "./sending.ts";
+import type { Part, Stage } from "./sending.ts";
+
+export function sendArrivals(request: CompleteLoadRequest, part: Part) {
+  const { dueMs, measuredFrom } = arrivalSchedule(request, part);
+  const next = requestSequence(request.workload, request.data, seedOfPart(request.seed, part));
+  return ({ recorder, flights, pathPrefix, startAt }: Stage) => {
+    function launch(index: number, dueAt: number): void {
+      const measured = index >= measuredFrom;
+      // Drawn even when it is then dropped: the requests that follow stay the same.
+      const generated = next();
+      if (flights.outstanding() >= request.outstandingMax) {
+        if (measured) recorder.drop();
+        return;
+      }
+      const trace = measured
+        ? recorder.traceEntry(generated, (dueMs[index] ?? 0) - request.warmupMs)
+        : undefined;
+      const { endpoint, method, headers, body } = generated;
+      flights.send(
+        { path: pathPrefix + generated.path, method, headers, body: body ?? null },
+        { endpoint, measured, dueAt, trace },
+      );
+    }
+    return startPacer(startAt, dueMs, launch, flights.expire);
+  };
+}
