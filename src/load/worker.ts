@@ -5,6 +5,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import { localTime } from "./clock.ts";
 import type { CompleteLoadRequest, WindowRecord } from "./request.ts";
 import type { Part } from "./sending.ts";
+import { runOnTime } from "./priority.ts";
 import { prepareWindow } from "./window.ts";
 
 /** In this order: prepare, answered by prepared; start, answered by a record. Either may fail instead. */
@@ -25,6 +26,8 @@ export type WorkerReply =
     };
 
 let prepared: ReturnType<typeof prepareWindow> | undefined;
+
+runOnTime();
 
 parentPort?.on("message", (command: WorkerCommand) => {
   void reply(command);

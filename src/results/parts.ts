@@ -7,6 +7,14 @@ export const texts = () => z.array(z.string());
 export const verdict = () => z.enum(["pass", "fail", "inconclusive", "invalid"]);
 export const metricId = () => z.enum(metricIds).describe("Of docs/metrics.md.");
 
+/** JSON has no other way to say that a number could not be had, or has no end. */
+export const numberOrNull = () =>
+  z
+    .number()
+    .nullable()
+    .transform((value) => value ?? Number.NaN)
+    .describe("null: not a finite number.");
+
 export const histogram = () =>
   z.string().describe("HdrHistogram V2 compressed, base64, microseconds.");
 
@@ -79,13 +87,13 @@ export function effect() {
   return z.object({
     metric: metricId(),
     compare: z.enum(["ratio", "difference"]),
-    estimate: z.number().describe("Candidate (or head) over incumbent (or base), or minus it."),
-    low: z.number(),
-    high: z.number(),
+    estimate: numberOrNull(),
+    low: numberOrNull(),
+    high: numberOrNull(),
     confidence: z.number().describe("Nominal coverage of low to high."),
     pairs: count(),
-    permutationP: z.number(),
-    incumbentMedian: z.number(),
-    candidateMedian: z.number(),
+    permutationP: numberOrNull(),
+    incumbentMedian: numberOrNull(),
+    candidateMedian: numberOrNull(),
   });
 }

@@ -37,7 +37,7 @@ export async function openStand<T>(
   try {
     await openFolder(options, undo, logs);
     const arms = await openArms(undo);
-    const exclusively = oneAtATime(() => (logs.needed = true));
+    const exclusively = oneAtATime((error) => (logs.needed ||= !isInterrupt(error)));
     return { arms, exclusively, close: () => exclusively(() => undoAll(undo)) };
   } catch (error) {
     logs.needed = true;
@@ -48,13 +48,20 @@ export async function openStand<T>(
 }
 
 /** One use after another, in the order of asking; one that fails does not hinder the next. */
-export function oneAtATime(onFailure: () => void): <T>(use: () => Promise<T>) => Promise<T> {
+export function oneAtATime(
+  onFailure: (error: unknown) => void,
+): <T>(use: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (use) => {
     const next = last.then(use);
     last = next.catch(onFailure);
     return next;
   };
+}
+
+/** Whoever stopped it wants no log. */
+function isInterrupt(error: unknown): boolean {
+  return error instanceof PerfoptError && error.code === "interrupted";
 }
 
 async function openFolder(options: StandOptions, undo: Undo[], logs: Logs): Promise<void> {

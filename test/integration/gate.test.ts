@@ -186,7 +186,7 @@ describe("bench", () => {
     expect(ended.code, ended.err).toBe(0);
     const result: BenchResult = JSON.parse(ended.out);
     expect(result.windows).toHaveLength(2);
-    expect(result.metrics["db.statementsPerRequest"]?.value).toBeCloseTo(1, 1);
+    expect(result.metrics["db.statementsPerRequest"]?.value).toBeCloseTo(2, 1);
     expect(result.slos.map(({ verdict }) => verdict)).toEqual(["pass", "pass"]);
     expect(result.windows[0]?.server?.statements?.[0]?.sql).toContain("FROM items");
     const missed = await inRepository(
