@@ -1,11 +1,9 @@
 /** Whether the load engine tells the truth: against a service that stalls, at the most that one core sends, and beside autocannon. */
 import autocannon from "autocannon";
-import { execFile, fork, spawnSync } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { LoadResult } from "../src/core/sample.ts";
 import { significant } from "../src/core/units.ts";
 import { closeLoad, runWindow } from "../src/load/engine.ts";
@@ -50,8 +48,8 @@ const TINY: Settings = {
 };
 const TOLERANCE_MS = { p50: 0.5, p99: 10, p999: 6 };
 const CONTROL_CONNECTIONS = 50;
-const GENERATOR_TIMEOUT_MS = 120_000;
-/** Of util-linux: keeps a process on a core. */
+const HEAD = "milliseconds,requests/s,p50,p99,p99.9,max,lag p99,core,valid".split(",");
+/** Of util-linux: keeps a process on a core. Left alone, Linux now and then puts both on one, and each waits for the other. */
 const TASKSET = "taskset";
 
 interface Percentiles {
@@ -69,48 +67,54 @@ interface Row extends Percentiles {
 
 export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
   const settings = tiny ? TINY : FULL;
-  const truth = truthRow(settings);
-  const server = await startStallServer(settings.delayMs, settings.stallMs, settings.periodMs);
+  const cores = coresToPin();
   try {
-    const alone = await engineRows(settings, server, 1);
-    const together = await engineRows(settings, server, 2);
-    const closed = await controlRow("autocannon, closed loop", settings, server, {});
-    const paced = await controlRow("autocannon, rate mode", settings, server, {
-      overallRate: settings.requestsPerSecond,
-    });
-    const cores = coresToPin();
+    // Worker threads, and what is started from here, begin on the same core.
+    if (cores) pin(process.pid, cores.generator);
+    const stalling = await stallRows(settings, cores);
     const capacity = await capacityRows(settings, cores);
-    const rows = [truth, ...alone, ...together, closed, paced, ...capacity];
+    const [truth, alone, , together, , closed, paced] = stalling;
     return {
       title: titleOf(settings, cores !== undefined),
-      head: [
-        "milliseconds",
-        "requests/s",
-        "p50",
-        "p99",
-        "p99.9",
-        "max",
-        "lag p99",
-        "core",
-        "valid",
-      ],
-      rows: rows.map(cells),
+      head: HEAD,
+      rows: [...stalling, ...capacity].map(cells),
       acceptance: [
-        ...[...alone, ...together].flatMap((row) => (row.load ? agreement(row, truth) : [])),
+        ...agreement(alone, truth),
+        ...agreement(together, truth),
         ...controls(closed, paced, truth),
         ...kept(settings, capacity),
       ],
     };
   } finally {
-    server.stop();
+    if (cores) pin(process.pid, cores.all);
     await closeLoad();
+  }
+}
+
+type StallRows = readonly [Row, Row, Row, Row, Row, Row, Row];
+
+async function stallRows(settings: Settings, cores: Cores | undefined): Promise<StallRows> {
+  const server = await startStallServer(settings.delayMs, settings.stallMs, settings.periodMs);
+  try {
+    if (cores) pin(server.pid, cores.service);
+    return [
+      truthRow(settings),
+      ...(await engineRows(settings, server, 1)),
+      ...(await engineRows(settings, server, 2)),
+      await controlRow("autocannon, closed loop", settings, server, {}),
+      await controlRow("autocannon, rate mode", settings, server, {
+        overallRate: settings.requestsPerSecond,
+      }),
+    ];
+  } finally {
+    server.stop();
   }
 }
 
 function titleOf({ delayMs, stallMs, periodMs, requestsPerSecond }: Settings, pinned: boolean) {
   return (
     `load: a service of ${delayMs} ms that stalls ${stallMs} ms in every ${periodMs} ms, ${requestsPerSecond} requests/s;` +
-    ` then the capacity of one core, ${pinned ? "generator and service pinned to a core each" : "not pinned (no taskset, or one core)"}`
+    ` then the capacity of one core; ${pinned ? "generator and service are pinned to a core each" : "nothing is pinned (no taskset, or one core)"}`
   );
 }
 
@@ -125,7 +129,7 @@ async function engineRows(
   { delayMs, requestsPerSecond, warmupMs, windowMs }: Settings,
   server: StallServer,
   workers: number,
-): Promise<readonly Row[]> {
+): Promise<readonly [Row, Row]> {
   const load = loadOf({
     baseUrl: server.url,
     requestsPerSecond,
@@ -189,36 +193,24 @@ async function controlRow(
   };
 }
 
-/** One process sends and one answers, each on a core of its own: what the first reaches is one core's work. */
+/** One core sends and another answers: what is reached is the work of one. */
 async function capacityRows(settings: Settings, cores: Cores | undefined): Promise<readonly Row[]> {
-  const script = new URL("../test/load/minimal-server.mjs", import.meta.url);
-  const child = fork(script);
+  const child = fork(new URL("../test/load/minimal-server.mjs", import.meta.url));
   try {
     const port = await portFrom(child);
     if (cores) pin(child.pid ?? 0, cores.service);
-    const request = loadOf({
-      baseUrl: `http://127.0.0.1:${port}`,
-      ...settings.capacity,
-      workers: 1,
-    });
-    const windows = Array.from({ length: settings.capacityWindows }, (_, index) => ({
-      ...request,
-      seed: index,
-    }));
-    const generator = fileURLToPath(new URL("../test/load/generator.mjs", import.meta.url));
-    const command = [process.execPath, generator, JSON.stringify(windows)];
-    const pinned = cores ? [TASKSET, "--cpu-list", cores.generator, ...command] : command;
-    const [program = "", ...args] = pinned;
-    const { stdout } = await promisify(execFile)(program, args, {
-      cwd: fileURLToPath(new URL("..", import.meta.url)),
-      timeout: GENERATOR_TIMEOUT_MS,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    const results = stdout.trim().split("\n");
-    return results.map((line, index) => {
-      const result: LoadResult = JSON.parse(line);
-      return engineRow(`one core, window ${index + 1}`, result);
-    });
+    const rows: Row[] = [];
+    for (let index = 0; index < settings.capacityWindows; index += 1) {
+      const load = loadOf({
+        baseUrl: `http://127.0.0.1:${port}`,
+        ...settings.capacity,
+        workers: 1,
+        seed: index,
+      });
+      const result = await runWindow(load, new AbortController().signal);
+      rows.push(engineRow(`one core, window ${index + 1}`, result));
+    }
+    return rows;
   } finally {
     child.kill();
   }
@@ -229,21 +221,23 @@ async function portFrom(child: ChildProcess): Promise<number> {
   return message?.port ?? Number.NaN;
 }
 
+/** As lists that taskset reads. */
 interface Cores {
   readonly generator: string;
   readonly service: string;
+  readonly all: string;
 }
 
 /** The first two that this process may use; undefined where there are not two, or nothing to pin with. */
 function coresToPin(): Cores | undefined {
   if (spawnSync(TASKSET, ["--version"]).status !== 0) return undefined;
   const status = readFileSync("/proc/self/status", "utf8");
-  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? "";
-  const [generator, service] = list.split(",").flatMap((range) => {
+  const all = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? "";
+  const [generator, service] = all.split(",").flatMap((range) => {
     const [from = "", to] = range.split("-");
     return to === undefined ? [from] : [from, String(Number(from) + 1)];
   });
-  return generator && service ? { generator, service } : undefined;
+  return generator && service ? { generator, service, all } : undefined;
 }
 
 function pin(pid: number, core: string): void {

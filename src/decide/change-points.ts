@@ -89,11 +89,14 @@ export function changePoints(
   }
 }
 
-/** The fewest values that can show a change at all: of fewer, more than the level of all orders look as changed. */
+/**
+ * The fewest values that can be relied on to show even the clearest change: of their orders, no more than half the level look as
+ * changed. At the level itself the permutations that happen to be drawn would decide.
+ */
 export function valuesNeeded(level = LEVEL): number {
   let half = 1;
   // Of the ways to choose the lower half, two split it off: first or last.
-  for (let ways = 2; 2 / ways > level; ways = (ways * 2 * (2 * half - 1)) / half) half += 1;
+  for (let ways = 2; 2 / ways > level / 2; ways = (ways * 2 * (2 * half - 1)) / half) half += 1;
   return 2 * half;
 }
 

@@ -1,4 +1,5 @@
 /** Two stored results side by side: unpaired, for orientation. The gate decides, on both versions measured together. */
+import { mean } from "simple-statistics";
 import type {
   Comparison,
   ComparedRun,
@@ -106,7 +107,7 @@ function welch(
   a: readonly number[],
   b: readonly number[],
 ): { readonly estimate: number; readonly half?: number } {
-  const estimate = momentsOf(b).mean - momentsOf(a).mean;
+  const estimate = mean([...b]) - mean([...a]);
   if (a.length < 2 || b.length < 2) return { estimate };
   const [partA, partB] = [momentsOf(a).standardError ** 2, momentsOf(b).standardError ** 2];
   const variance = partA + partB;

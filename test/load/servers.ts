@@ -39,6 +39,7 @@ export async function serve(listener: RequestListener): Promise<TestServer> {
 
 export interface StallServer {
   readonly url: string;
+  readonly pid: number;
   /** What was answered since the last call: path, and the server's milliseconds at that moment. */
   readonly answers: () => Promise<[path: string, at: number][]>;
   readonly stop: () => void;
@@ -57,6 +58,7 @@ export async function startStallServer(
   const { port } = await message<{ port: number }>(child);
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     answers: async () => {
       const reply = message<{ answers: [string, number][] }>(child);
       child.send("answers");

@@ -60,7 +60,7 @@ test("what is written is read again, whole", async () => {
   await writeResult(path, cpuFailResult());
   expect(await readResult(path, GATE)).toEqual(cpuFailResult());
   const selfTest = selfTestRefused();
-  const metrics = selfTest.metrics.filter(({ noise, detectable }) => noise < detectable);
+  const metrics = selfTest.metrics.filter(({ noise }) => Number.isFinite(noise));
   expect(metrics.length).toBeGreaterThan(0);
   await writeResult(path, { ...selfTest, metrics });
   expect(await readResult(path, SELF_TEST)).toEqual({ ...selfTest, metrics });
