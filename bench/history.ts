@@ -67,7 +67,7 @@ function falseAlarms(count: number, lengths: readonly number[]): Part {
 
 /** The plain procedure takes n² steps a permutation: fewer series are enough to see what it does. */
 function plainCount(count: number, length: number): number {
-  return Math.max(1, Math.round((count * 20) / Math.max(100, length)));
+  return Math.max(1, Math.round(count * Math.min(0.2, 2_000 / length ** 2)));
 }
 
 /** What a share of few series may be off its true value by: three standard errors. With the whole number the goal is held as it is. */
@@ -197,18 +197,18 @@ function profile(path: string): { readonly series: readonly number[]; readonly e
   return { series: value.series.map(Number), expected: Number(value.expected) };
 }
 
-/** Years of shared runners: how many commits a fixed threshold against the run before would stop, and what a history makes of them. */
+/** Years of shared runners: how many runs a fixed threshold against the run before would stop, and what a history makes of them. */
 function publicSeries(folder: string): Part {
   const rows = ["hyper", "safetensors", "github-action-benchmark"].map((name): Row => {
     const benches = benchesOf(join(folder, `${name}.csv`));
-    const commits = new Set<string>();
+    const runs = new Set<string>();
     const stopped = new Set<string>();
     for (const bench of benches) {
-      bench.forEach(({ value, commit, higherIsBetter }, index) => {
+      bench.forEach(({ value, date, higherIsBetter }, index) => {
         const before = bench[index - 1]?.value;
         if (before === undefined) return;
-        commits.add(commit);
-        if ((higherIsBetter ? before / value : value / before) > 1.1) stopped.add(commit);
+        runs.add(date);
+        if ((higherIsBetter ? before / value : value / before) > 1.1) stopped.add(date);
       });
     }
     const values = benches.map((bench) => bench.map(({ value }) => value));
@@ -218,7 +218,7 @@ function publicSeries(folder: string): Part {
       `${name}: ${benches.length} benchmarks, ${count} values`,
       `${points} change points, one in ${Math.round(count / Math.max(1, points))} values`,
       "",
-      `a threshold of 10 % against the run before stops ${percent(stopped.size / commits.size)} of ${commits.size} commits`,
+      `a threshold of 10 % against the run before stops ${percent(stopped.size / runs.size)} of ${runs.size} runs`,
     ];
   });
   return { rows, acceptance: [] };
@@ -226,7 +226,8 @@ function publicSeries(folder: string): Part {
 
 interface Point {
   readonly value: number;
-  readonly commit: string;
+  /** Of the run: all of its benchmarks have the same. */
+  readonly date: string;
   readonly higherIsBetter: boolean;
 }
 
@@ -236,9 +237,9 @@ function benchesOf(path: string): readonly (readonly Point[])[] {
   });
   const benches = new Map<string, Point[]>();
   const inTime = lines.toSorted((a, b) => Number(a["date_ms"]) - Number(b["date_ms"]));
-  for (const { suite = "", bench = "", unit = "", commit = "", value } of inTime) {
+  for (const { suite = "", bench = "", unit = "", date_ms: date = "", value } of inTime) {
     const name = `${suite}/${bench}`;
-    const point = { value: Number(value), commit, higherIsBetter: /\/s|sec$/.test(unit) };
+    const point = { value: Number(value), date, higherIsBetter: /\/s|sec$/.test(unit) };
     if (point.value > 0) benches.set(name, [...(benches.get(name) ?? []), point]);
   }
   return [...benches.values()];

@@ -39,7 +39,7 @@ function summaries(samples: readonly Sample[]): Partial<Record<MetricId, MetricS
   return found;
 }
 
-export function mergedHistograms(samples: readonly Sample[]) {
+function mergedHistograms(samples: readonly Sample[]) {
   const merged = (kind: "response" | "service" | "lag") =>
     mergeHistograms(samples.map(({ load }) => load.histograms[kind]));
   return { response: merged("response"), service: merged("service"), lag: merged("lag") };

@@ -73,8 +73,8 @@ function profileFrom(value: unknown): NoiseProfile | undefined {
       : [],
   );
   return {
-    measuredAt: String(measuredAt),
-    pairsMax: Number(pairsMax),
+    measuredAt,
+    pairsMax,
     detectable: Object.fromEntries(entries),
   };
 }

@@ -150,7 +150,7 @@ export async function databaseOf(
   return (await targetState(context.home, target.name))?.postgresUrl;
 }
 
-export async function sideOf(context: Context, directory: string): Promise<GateSide> {
+async function sideOf(context: Context, directory: string): Promise<GateSide> {
   const commit = await gitCommit(context, directory);
   return {
     label: commit === undefined ? "the service's folder" : `working tree at ${commit}`,

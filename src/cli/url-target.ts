@@ -103,7 +103,7 @@ function plain(path: string): string {
   return path.replaceAll("${", "$%7B");
 }
 
-export function urlOf(text: string): URL {
+function urlOf(text: string): URL {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
   throw new PerfoptError(
     "bad-input",

@@ -4,6 +4,8 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 
 /** Nearer to 1, a level shift and a slow drift cannot be told apart. */
 const CORRELATION_MAX = 0.9;
+/** Squares of what a double cannot tell are about 1e-32 of the values' own. */
+const ROUNDING = 1e-24;
 /** Of very short series the correction would divide by nothing. */
 const REMAINDER_MIN = 0.25;
 
@@ -14,6 +16,7 @@ const REMAINDER_MIN = 0.25;
  */
 export function neighbourCorrelation(series: Float64Array, splits: readonly number[]): number {
   const bounds = [0, ...splits, series.length];
+  const size = series.reduce((sum, value) => sum + value * value, 0);
   let products = 0;
   let squares = 0;
   for (const [position, from] of bounds.slice(0, -1).entries()) {
@@ -25,7 +28,8 @@ export function neighbourCorrelation(series: Float64Array, splits: readonly numb
       if (index > 0) products += rest * ((part[index - 1] ?? 0) - level);
     }
   }
-  if (squares === 0) return 0;
+  // Of values that are equal but for rounding, the rounding would seem to be all alike.
+  if (squares <= ROUNDING * size) return 0;
   const fitted = (2 * splits.length + 1) / series.length;
   const corrected = (products / squares + fitted) / Math.max(REMAINDER_MIN, 1 - 3 * fitted);
   return Math.min(CORRELATION_MAX, Math.max(0, corrected));

@@ -135,6 +135,7 @@ function limitsOf({ a, b }: Comparison): readonly string[] {
   const few = Math.min(a.windows.valid, b.windows.valid) < 3;
   return [
     "A and B were measured one after the other, not in turns: whatever else changed between the two times (another load on the machine, its temperature, another virtual machine of the same model) is in the difference, and no interval of this table has it.",
+    "On public histories of benchmarks a threshold of 10 % against the run before stops between 22 and 69 % of all runs (docs/history.md).",
     "The intervals come from the spread between the windows of each run. Two runs of the same version differ by more than that.",
     "Percentiles of endpoints are from the histograms of all valid windows together; they have no interval.",
     ...(few ? ["One of the runs has fewer than 3 valid windows."] : []),

@@ -44,19 +44,18 @@ test("what a stored baseline cannot prove is said, and what does", async () => {
   }
 });
 
-function windowsOf(hitRates: readonly number[]): BenchResult["windows"] {
+/** A run of windows with these hit rates. */
+function hitting(rates: readonly number[]): BenchResult {
   const [window] = benchResult().windows;
   if (!window) throw new Error("the fixture has a window");
-  return hitRates.map((rate) => ({ ...window, metrics: { "cache.hitRate": rate } }));
+  return runOf(1, 20, {
+    metrics: { "cache.hitRate": { value: rates[0] ?? 0, windows: rates.length } },
+    windows: rates.map((rate) => ({ ...window, metrics: { "cache.hitRate": rate } })),
+  });
 }
 
 test("the interval is Welch's", async () => {
-  const side = (values: readonly number[]) =>
-    runOf(1, 20, {
-      metrics: { "cache.hitRate": { value: values[0] ?? 0, windows: values.length } },
-      windows: windowsOf(values),
-    });
-  const { out } = await compare(side([0.5, 0.6, 0.7]), side([0.8, 0.9, 0.7, 0.8]), "--json");
+  const { out } = await compare(hitting([0.5, 0.6, 0.7]), hitting([0.8, 0.9, 0.7, 0.8]), "--json");
   const { metrics } = JSON.parse(out);
   // By hand: variances 0.01 / 3 and 0.00667 / 4, their sum 0.005; 3.87 degrees of freedom, rounded down to 3, whose t is 3.182.
   expect(metrics).toEqual([

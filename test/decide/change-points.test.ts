@@ -93,9 +93,14 @@ describe("known changes", () => {
     expect(found.map(({ index }) => index)).toEqual([150, 158]);
   });
 
-  test("exact counters: one statement more a request", () => {
-    const values = [...Array<number>(12).fill(3), ...Array<number>(8).fill(4)];
-    expect(changePoints(values, ratio)).toMatchObject([{ index: 12, before: 3, after: 4 }]);
+  test.each([
+    [3, 4],
+    [0.1, 0.3],
+    [7 / 3, 10 / 3],
+    [1e6 + 0.1, 1e6 + 0.2],
+  ])("exact counters: %d and then %d a request", (before, after) => {
+    const values = [...Array<number>(12).fill(before), ...Array<number>(8).fill(after)];
+    expect(changePoints(values, ratio)).toMatchObject([{ index: 12, before, after }]);
   });
 
   test("one slow run is no change, however slow", () => {

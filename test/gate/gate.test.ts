@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GateWindow } from "../../src/core/gate.ts";
-import type { MetricValues, Sample } from "../../src/core/sample.ts";
+import type { MetricValues, Sample, ValidityCheck } from "../../src/core/sample.ts";
 import { parseSlo, type Slo } from "../../src/core/slo.ts";
 import { gate } from "../../src/gate/gate.ts";
 import { selfTest } from "../../src/gate/self-test.ts";
@@ -51,6 +51,16 @@ function slo(text: string): Slo {
   const parsed = parseSlo(text);
   if (typeof parsed === "string") throw new Error(parsed);
   return parsed;
+}
+
+/** A window that failed this check. */
+function failing(id: ValidityCheck["id"]): (sample: Sample) => Sample {
+  return (sample) => ({
+    ...sample,
+    valid: false,
+    invalidBecause: [id],
+    load: { ...sample.load, checks: [{ id, ok: false, value: 9, limit: 1, detail: id }] },
+  });
 }
 
 const same = { incumbent: METRICS, candidate: METRICS };
@@ -146,33 +156,19 @@ describe("trials", () => {
   });
 
   test("windows whose latencies are spoilt still decide CPU time", async () => {
-    const spoil = (sample: Sample): Sample => ({
-      ...sample,
-      valid: false,
-      invalidBecause: ["late"],
-      load: {
-        ...sample.load,
-        checks: [{ id: "generator-lag", ok: false, value: 9, limit: 1, detail: "late" }],
-      },
-    });
-    const found = await gate(runWith(simulatedArms({ metrics: same, spoil })));
+    const found = await gate(
+      runWith(simulatedArms({ metrics: same, spoil: failing("generator-lag") })),
+    );
     expect(found.metrics.map(({ verdict }) => verdict)).toEqual(["pass", "invalid"]);
     expect(found.verdict).toBe("invalid");
   });
 
   test("a service that fails its requests ends the gate, and never passes", async () => {
-    const spoil = (sample: Sample): Sample => ({
-      ...sample,
-      valid: false,
-      invalidBecause: ["errors"],
-      load: {
-        ...sample.load,
-        checks: [{ id: "errors", ok: false, value: 1, limit: 0.01, detail: "errors" }],
-      },
-    });
     const windows: GateWindow[] = [];
     const onWindow = (window: GateWindow) => void windows.push(window);
-    const found = await gate(runWith(simulatedArms({ metrics: same, spoil }), { onWindow }));
+    const found = await gate(
+      runWith(simulatedArms({ metrics: same, spoil: failing("errors") }), { onWindow }),
+    );
     expect(found.verdict).toBe("invalid");
     expect(windows.length).toBeLessThanOrEqual(12);
     expect(found.windows).toEqual(windows);
