@@ -52,8 +52,8 @@ interface Open {
 }
 
 const DRAIN_POLL_MS = 2;
-/** How many ended flights may lie before the oldest open one before the list is cut. */
-const ENDED_KEPT_MAX = 4_096;
+/** How many empty places may lie before the oldest open flight before the list is cut. */
+const EMPTY_MAX = 4_096;
 
 /** `headers` are sent with every request, in place of its own of the same names. */
 export function openFlights(
@@ -64,7 +64,7 @@ export function openFlights(
 ): Flights {
   const withHeaders = headerMerger(headers);
   /** In the order of `send`, which is the order in which their limits pass. */
-  let queue: Open[] = [];
+  let queue: (Open | undefined)[] = [];
   let oldest = 0;
   let outstanding = 0;
 
@@ -84,20 +84,24 @@ export function openFlights(
       if (ending === "broken-off") setImmediate(onEnd, ending, answer);
       else onEnd(ending, answer);
     }
-    // The list below keeps what has ended for a while.
+    // The list may keep it for a while, behind one that takes longer.
     open.chunks = undefined;
+    open.controller = undefined;
   }
 
   function expire(now: number): void {
     for (let open = queue[oldest]; open; open = queue[oldest]) {
       if (!open.ended) {
         if (open.flight.sentAt + timeoutMs > now) break;
+        const { controller } = open;
         end(open, "timeout");
-        open.controller?.abort(new Error("the time limit of the request has passed"));
+        controller?.abort(new Error("the time limit of the request has passed"));
       }
+      // What has ended must not be kept: the collector would copy it again and again, for milliseconds in which nothing is sent.
+      queue[oldest] = undefined;
       oldest += 1;
     }
-    if (oldest > ENDED_KEPT_MAX) {
+    if (oldest > EMPTY_MAX) {
       queue = queue.slice(oldest);
       oldest = 0;
     }

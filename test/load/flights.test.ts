@@ -1,4 +1,6 @@
 import { performance } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Pool } from "undici";
 import { expect, test } from "vitest";
 import { openFlights } from "../../src/load/flights.ts";
@@ -101,4 +103,27 @@ test("a loop over requests that cannot be sent does not grow the stack", async (
     again();
   });
   expect(rounds).toBe(5_000);
+});
+
+test("nothing is kept of a flight that has ended: the collector's pauses would make later ones late", async () => {
+  const server = await serve((_request, response) => response.end("ok"));
+  const pool = new Pool(server.url, { connections: 4 });
+  const recorder = { launch: () => undefined, finish: () => undefined };
+  const flights = openFlights(pool, recorder, 5_000);
+  const traces: WeakRef<object>[] = [];
+  for (let index = 0; index < 200; index += 1) {
+    const trace = { atMs: index, endpoint: "get", method: "GET", key: index, responseBytes: 0 };
+    traces.push(new WeakRef(trace));
+    flights.send(
+      { method: "GET", path: "/", headers: {}, body: null },
+      { endpoint: 0, measured: true, dueAt: 0, trace },
+    );
+  }
+  await flights.drain();
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  // One connection may still know its last request.
+  expect(traces.filter((each) => each.deref() !== undefined).length).toBeLessThanOrEqual(8);
+  await pool.destroy();
+  await server.closed();
 });
