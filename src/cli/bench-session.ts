@@ -28,6 +28,7 @@ import { benchTarget } from "./url-target.ts";
 
 const WINDOWS = 5;
 const WINDOW_MS = 5_000;
+const WARMUP_MS = 1_000;
 /** A window whose rate changes has to be long enough to show it. */
 const SCENARIO_WINDOW_MS = 30_000;
 const SOAK_WINDOW_MS = 10 * 60_000;
@@ -92,7 +93,7 @@ async function jobOf(context: Context, options: BenchOptions): Promise<BenchJob>
         ? options
         : { ...options, window: `${windowMs}ms` },
       target,
-      windowMs,
+      { windowMs, warmupMs: WARMUP_MS },
     ),
     scenario,
     think,

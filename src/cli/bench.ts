@@ -42,7 +42,7 @@ export function addBench(program: Command, context: Context): void {
     .option("--header <header...>", "of --url without --target, such as 'authorization: Bearer x'")
     .option("--body <json>", "of --url without --target")
     .option("--scale <scale>", "size of the seeded data, where the target file seeds it");
-  addLoadOptions(command, "5s")
+  addLoadOptions(command, { window: "5s", warmup: "1s" })
     .option(
       "--windows <number>",
       "measured windows (default: 5; 1 where the scenario changes the rate)",

@@ -29,8 +29,8 @@ import { progressOf, type Progress } from "./progress.ts";
 import { databaseOf, openStores } from "./solo.ts";
 import { bareTarget, targetFileOf } from "./url-target.ts";
 
-/** Short trials, many pairs (research/load-gate.md section 6): ten short ones beat a long one wherever processes and minutes differ. */
-const WINDOW_MS = 4_000;
+/** Short windows, many pairs (research/load-gate.md section 6): what disturbs a shared machine lasts for seconds, and a pair is over before it. */
+const USUAL = { windowMs: 2_000, warmupMs: 500 } as const;
 const BUDGET_MS = 20 * 60_000;
 const REPLAY = { requestsPerEndpoint: 20, warmupPerEndpoint: 5 } as const;
 /** Two pairs a start: a restart with its warm-up takes about as long as a pair (docs/decisions/0008-gate-test.md). */
@@ -159,7 +159,7 @@ async function jobOf(
   kind: "gate" | "self-test",
 ): Promise<Job> {
   const target = await gateTarget(context, options);
-  const plan = await loadPlanOf(context, options, target, WINDOW_MS);
+  const plan = await loadPlanOf(context, options, target, USUAL);
   const scale = options.base?.startsWith("http") ? undefined : scaleOf(options, target);
   const profileKey: ProfileKey = {
     target: target.name,

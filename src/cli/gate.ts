@@ -36,7 +36,7 @@ export function addGate(program: Command, context: Context): void {
     .option("--no-build", "take the directories as they are built")
     .option("--target <file>", "the service (default: the bundled model registry)")
     .option("--scale <scale>", "size of the seeded data, where the target file seeds it");
-  addLoadOptions(command, "4s")
+  addLoadOptions(command, { window: "2s", warmup: "500ms" })
     .option("--metrics <names>", "what is gated by trials, separated by commas", GATED_DEFAULT)
     .option(
       "--margin <share...>",

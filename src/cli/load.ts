@@ -58,7 +58,10 @@ const LAG_SHARE_OF_GOAL = 0.05;
 /** A service that is used and does not drown: near saturation latency is queueing. */
 const SHARE_OF_SATURATION = 0.4;
 
-export function addLoadOptions(command: Command, windowDefault: string): Command {
+export function addLoadOptions(
+  command: Command,
+  usual: { readonly window: string; readonly warmup: string },
+): Command {
   return command
     .option("--persona <name>", "take workload, rate and SLOs from a persona")
     .option("--workload <name>", "of the target file (default: the persona's, else the first)")
@@ -66,11 +69,11 @@ export function addLoadOptions(command: Command, windowDefault: string): Command
     .option("--rate <rate>", "requests a second such as 200, or a share of saturation such as 40%")
     .option(
       "--window <time>",
-      `length of one measured window (default: the persona's, else ${windowDefault})`,
+      `length of one measured window (default: the persona's, else ${usual.window})`,
     )
     .option(
       "--warmup <time>",
-      "uncounted load before each window (default: the persona's, else 1s)",
+      `uncounted load before each window (default: the persona's, else ${usual.warmup})`,
     )
     .option(
       "--timeout <time>",
@@ -88,12 +91,12 @@ export function addLoadOptions(command: Command, windowDefault: string): Command
     .option("--slo <limit...>", "what must hold, such as p95<200ms or errors<1% or p99[search]<1s");
 }
 
-/** Throws bad-input for everything that cannot be sent as it is asked for. `windowMs`: the command's default. */
+/** Throws bad-input for everything that cannot be sent as it is asked for. `usual`: the command's own lengths. */
 export async function loadPlanOf(
   context: Context,
   options: LoadOptions,
   target: TargetFile,
-  windowMs: number,
+  usual: Pick<LoadPlan, "windowMs" | "warmupMs">,
 ): Promise<LoadPlan> {
   const persona =
     options.persona === undefined ? undefined : await personaOf(context, options.persona);
@@ -105,8 +108,8 @@ export async function loadPlanOf(
     arrivals: options.arrivals ?? own?.arrivals ?? "poisson",
     rate: rateOf(options.rate) ??
       own?.rate ?? { kind: "share-of-saturation", share: SHARE_OF_SATURATION },
-    windowMs: durationOf("--window", options.window) ?? own?.windowMs ?? windowMs,
-    warmupMs: durationOf("--warmup", options.warmup, 0) ?? own?.warmupMs ?? 1_000,
+    windowMs: durationOf("--window", options.window) ?? own?.windowMs ?? usual.windowMs,
+    warmupMs: durationOf("--warmup", options.warmup, 0) ?? own?.warmupMs ?? usual.warmupMs,
     timeoutMs: durationOf("--timeout", options.timeout) ?? own?.timeoutMs ?? 10_000,
     lagMsMax: durationOf("--lag-max", options.lagMax) ?? lagAllowed([...slos, ...personaSlos]),
     workers:
