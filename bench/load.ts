@@ -48,6 +48,8 @@ const TINY: Settings = {
 };
 const TOLERANCE_MS = { p50: 0.5, p99: 10, p999: 6 };
 const CONTROL_CONNECTIONS = 50;
+/** Of each wait, on a core that the service has to itself. */
+const AWAKE_MS = 0.2;
 const HEAD = "milliseconds,requests/s,p50,p99,p99.9,max,lag p99,core,valid".split(",");
 /** Of util-linux: keeps a process on a core. Left alone, Linux now and then puts both on one, and each waits for the other. */
 const TASKSET = "taskset";
@@ -94,7 +96,8 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
 type StallRows = readonly [Row, Row, Row, Row, Row, Row, Row];
 
 async function stallRows(settings: Settings, cores: Cores | undefined): Promise<StallRows> {
-  const server = await startStallServer(settings.delayMs, settings.stallMs, settings.periodMs);
+  const { delayMs, stallMs, periodMs } = settings;
+  const server = await startStallServer(delayMs, stallMs, periodMs, cores ? AWAKE_MS : 0);
   try {
     if (cores) pin(server.pid, cores.service);
     return [

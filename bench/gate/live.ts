@@ -51,6 +51,7 @@ async function inFolder(folder: string, tiny: boolean): Promise<readonly LiveRow
     (result) => /planted/.test(result.reasons.join(" ")) && result.counters?.verdict === "fail",
   );
   if (tiny) return [counted];
+  say("self-test: what can this machine see?");
   const seen: SelfTestResult = JSON.parse(
     await gate({ folder, args: ["--self-test", "12", "--base", `dir:${base}`] }),
   );
@@ -107,7 +108,9 @@ async function row(
   call: Call,
   isRight: (result: GateResult) => boolean,
 ): Promise<LiveRow> {
+  say(`gating a copy with ${planted} planted; wanted: ${wanted}`);
   const result: GateResult = JSON.parse(await gate(call));
+  say(`${result.verdict} after ${result.windows.length} windows`);
   return { planted, wanted, result, ok: isRight(result) };
 }
 
@@ -157,4 +160,9 @@ function hashBytesFor(cpuMs: number): number {
   const used = process.cpuUsage(before);
   const msPerByte = (used.user + used.system) / 1_000 / (HASH_ROUNDS * HASHED_BYTES);
   return cpuMs / msPerByte;
+}
+
+/** Minutes go by: stdout is the result's. */
+function say(line: string): void {
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
 }

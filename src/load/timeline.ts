@@ -22,6 +22,9 @@ interface Piece {
   readonly response: Histogram;
 }
 
+/** What is due as a piece begins belongs to it, though sums of doubles may be a little less. */
+const ROUNDING_MS = 0.001;
+
 /** Undefined when no timeline is asked for. Times are in the milliseconds of `windowStartsAt`. */
 export function timelineRecorder(
   request: Pick<CompleteLoadRequest, "timelineMs" | "windowMs">,
@@ -36,8 +39,8 @@ export function timelineRecorder(
   }));
   return {
     finish: (dueAt, endedAt, failed) => {
+      const index = Math.floor((dueAt - windowStartsAt + ROUNDING_MS) / timelineMs);
       // The very last moment belongs to the last piece.
-      const index = Math.floor((dueAt - windowStartsAt) / timelineMs);
       const piece = pieces[Math.min(Math.max(index, 0), pieces.length - 1)];
       if (!piece) return;
       piece.requests += 1;

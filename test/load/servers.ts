@@ -49,11 +49,13 @@ export async function startStallServer(
   delayMs: number,
   stallMs: number,
   periodMs: number,
+  awakeMs = 0,
 ): Promise<StallServer> {
   const child = fork(new URL("stall-server.mjs", import.meta.url), [
     String(delayMs),
     String(stallMs),
     String(periodMs),
+    String(awakeMs),
   ]);
   const { port } = await message<{ port: number }>(child);
   return {

@@ -35,6 +35,8 @@ test("stall truth: open-loop percentiles agree with what the server itself wrote
     windowMs: WINDOW_MS,
     // Enough that every request due in a stall reaches the server in it.
     connections: 1_000,
+    // The longest that a machine may leave the server waiting.
+    timeoutMs: 20_000,
   });
   const result = await runWindow(load, new AbortController().signal);
   const truth = truthOf(await server.answers(), load, DELAY_MS);
@@ -47,7 +49,7 @@ test("stall truth: open-loop percentiles agree with what the server itself wrote
   const lag = decodeHistogram(result.histograms.lag);
   const response = decodeHistogram(result.histograms.response);
   const table = [
-    { percentile: 50, toleranceMs: 0.5, lagPercentile: 95 },
+    { percentile: 50, toleranceMs: 0.5, lagPercentile: 99 },
     { percentile: 99, toleranceMs: 10, lagPercentile: 99.9 },
     { percentile: 99.9, toleranceMs: 6, lagPercentile: 100 },
   ].map(({ percentile, toleranceMs, lagPercentile }) => ({
