@@ -30,6 +30,8 @@ const MIN_EFFECT = 0.03;
 /** Shares are compared by difference: points. */
 const MARGIN_POINTS = 0.02;
 const MIN_EFFECT_POINTS = 0.01;
+/** A margin is widened no further than this: a doubled latency must not pass for noise, it is inconclusive then. */
+const MARGIN_WIDEST = 0.2;
 /** Steps in which a margin is raised to what the machine can see: a number that people can remember. */
 const MARGIN_STEP = 0.01;
 export const PAIRS_MOST = 200;
@@ -54,7 +56,7 @@ export function ruleOf(options: RuleOptions, profile: NoiseProfile | undefined):
     if (given !== undefined && seen !== undefined && given < seen && !options.force) {
       throw marginTooSmall(metric, given, seen, pairsMax);
     }
-    const margin = given ?? Math.max(usual, least ?? 0);
+    const margin = given ?? Math.max(usual, Math.min(least ?? 0, MARGIN_WIDEST));
     if (given === undefined && margin > usual) {
       warnings.push(
         `the margin of ${metricOf(metric).title} is ${formatDistance(metric, margin)} instead of ${formatDistance(metric, usual)}: the self-test of this machine sees no less in ${pairsMax} pairs`,
