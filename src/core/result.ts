@@ -2,7 +2,13 @@
 import type { EnvironmentFacts } from "./event.ts";
 import type { GateSide, SloVerdict } from "./gate.ts";
 import type { MetricId } from "./metric.ts";
-import type { MetricValues, ServerSide, TimelinePoint, ValidityCheck } from "./sample.ts";
+import type {
+  EndpointResult,
+  MetricValues,
+  ServerSide,
+  TimelinePoint,
+  ValidityCheck,
+} from "./sample.ts";
 
 /** A metric over the valid windows: their median, and a 95 % interval for it from the spread between windows. */
 export interface MetricSummary {
@@ -27,17 +33,7 @@ export interface BenchWindow {
 }
 
 /** Over all valid windows, from merged histograms. */
-export interface EndpointSummary {
-  readonly name: string;
-  readonly requests: number;
-  readonly errors: number;
-  readonly latencyP50Ms: number;
-  readonly latencyP95Ms: number;
-  readonly latencyP99Ms: number;
-  readonly responseBytesMean: number;
-  /** HdrHistogram V2 compressed, base64, microseconds from the intended start. */
-  readonly response: string;
-}
+export type EndpointSummary = EndpointResult;
 
 /** The most load that holds the SLOs. */
 export interface LimitResult {

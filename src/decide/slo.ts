@@ -2,13 +2,9 @@
 import type { SloVerdict } from "../core/gate.ts";
 import { metricOf } from "../core/metric.ts";
 import type { MetricSummary } from "../core/result.ts";
-import {
-  spoilsLatencyOnly,
-  type MetricValues,
-  type Sample,
-  type ValidityCheck,
-} from "../core/sample.ts";
+import { spoilsLatencyOnly, type Sample, type ValidityCheck } from "../core/sample.ts";
 import type { Slo } from "../core/slo.ts";
+import { endpointValue } from "./compare-endpoints.ts";
 import { directionOf } from "./gain.ts";
 import { summarise } from "./summary.ts";
 import { spoiltBy } from "./usable.ts";
@@ -56,14 +52,7 @@ function wasAsked({ endpoint }: Slo, { load }: Sample): boolean {
 function valueOf({ metric, endpoint }: Slo, sample: Sample): number | undefined {
   if (endpoint === undefined) return sample.metrics[metric];
   const found = sample.load.endpoints.find(({ name }) => name === endpoint);
-  if (!found) return undefined;
-  const known: MetricValues = {
-    "api.latencyP50Ms": found.latencyP50Ms,
-    "api.latencyP95Ms": found.latencyP95Ms,
-    "api.latencyP99Ms": found.latencyP99Ms,
-    "api.errorRate": found.errors / found.requests,
-  };
-  return known[metric];
+  return found && endpointValue(found, metric);
 }
 
 function verdictOf(

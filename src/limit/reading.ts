@@ -2,6 +2,7 @@
 import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import { spoilsLatencyOnly, type Sample, type ValidityCheck } from "../core/sample.ts";
 import type { Slo } from "../core/slo.ts";
+import { endpointValue } from "../decide/compare-endpoints.ts";
 import { priorNoise, shareAgainst } from "./prior.ts";
 
 export type WindowKind = "probe" | "confirm";
@@ -147,13 +148,7 @@ function valueOf(
   if (slo.endpoint === undefined) return { value: metrics[slo.metric], requests: load.requests };
   const endpoint = load.endpoints.find(({ name }) => name === slo.endpoint);
   if (!endpoint || endpoint.requests === 0) return { value: undefined, requests: 0 };
-  const values: Readonly<Partial<Record<MetricId, number>>> = {
-    "api.latencyP50Ms": endpoint.latencyP50Ms,
-    "api.latencyP95Ms": endpoint.latencyP95Ms,
-    "api.latencyP99Ms": endpoint.latencyP99Ms,
-    "api.errorRate": endpoint.errors / endpoint.requests,
-  };
-  return { value: values[slo.metric], requests: endpoint.requests };
+  return { value: endpointValue(endpoint, slo.metric), requests: endpoint.requests };
 }
 
 function shareDistance(

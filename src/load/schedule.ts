@@ -1,5 +1,5 @@
 /** When requests are due: fixed before the first is sent, so that no response can delay an arrival. */
-import type { RateSegment } from "../core/scenario.ts";
+import { startingRate, type RateSegment } from "../core/scenario.ts";
 import { uniformFrom } from "./draw.ts";
 import type { LoadRequest } from "./request.ts";
 import type { Part } from "./sending.ts";
@@ -78,14 +78,6 @@ function segmentsOver({ segments, requestsPerSecond, windowMs }: Rates): readonl
 
 function flat(rate: number, lengthMs: number): RateSegment {
   return { lengthMs, from: rate, to: rate };
-}
-
-/** What the warm-up sends at. A window that starts from nothing is warmed up at the mean of its first piece that has arrivals. */
-function startingRate(segments: readonly RateSegment[]): number {
-  const first = segments[0]?.from ?? 0;
-  if (first > 0) return first;
-  const { from, to } = segments.find((segment) => arrivalsOf([segment]) > 0) ?? flat(0, 0);
-  return (from + to) / 2;
 }
 
 function arrivalsOf(segments: readonly RateSegment[]): number {
