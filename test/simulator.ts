@@ -273,7 +273,8 @@ function emptyView(knobs: readonly Knob[], state: WorldState, sample: Sample): T
     redis: undefined,
     database: {
       query: () => Promise.resolve([]),
-      withScratch: (use) => use({ query: () => Promise.resolve([]) }),
+      together: (use) => use(() => Promise.resolve([])),
+      withPlanner: () => Promise.reject(new Error("the simulator has no planner's server")),
     },
     machine: { cores: 2, memoryBytes: 4 * 1024 ** 3 },
   };

@@ -49,7 +49,7 @@ export interface BenchJob {
 }
 
 export async function runBench(context: Context, options: BenchOptions): Promise<BenchResult> {
-  const job = await jobOf(context, options);
+  const job = await benchJob(context, options);
   const startedAt = new Date().toISOString();
   const started = performance.now();
   const progress = progressOf(context);
@@ -76,7 +76,8 @@ export async function runBench(context: Context, options: BenchOptions): Promise
   }
 }
 
-async function jobOf(context: Context, options: BenchOptions): Promise<BenchJob> {
+/** Throws bad-input for what cannot be measured as it is asked for. */
+export async function benchJob(context: Context, options: BenchOptions): Promise<BenchJob> {
   const target = await benchTarget(context, options);
   const scenario = parseScenario(options.scenario ?? "flat");
   const flat = scenario.kind === "flat" || scenario.kind === "soak";
@@ -132,7 +133,7 @@ async function measure(
       findLimit === "users" ? "users" : "requests/s",
     );
   }
-  const load = await loadOf(job, solo, progress);
+  const load = await benchLoad(job, solo, progress);
   const measured: Measured[] = [];
   for (let index = 0; index < job.windows; index += 1) {
     progress.say(`window ${index + 1} of ${job.windows}: ${load.words}`);
@@ -159,7 +160,8 @@ interface Load {
   readonly words: string;
 }
 
-async function loadOf(job: BenchJob, solo: OpenSolo, progress: Progress): Promise<Load> {
+/** The load of every window, its rate found out where it is a share of saturation. */
+export async function benchLoad(job: BenchJob, solo: OpenSolo, progress: Progress): Promise<Load> {
   const { plan, scenario, users } = job;
   const { arrivals, warmupMs, windowMs } = plan;
   const common = { arrivals, warmupMs, windowMs, ...timelineOf(job) };

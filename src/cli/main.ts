@@ -1,6 +1,7 @@
 /** The command line: parses arguments, runs one command, turns its end into an exit code. */
 import { Command, CommanderError } from "commander";
 import { messageOf, PerfoptError, redactSecrets, type ErrorCode } from "../core/errors.ts";
+import { addAdvise } from "./advise.ts";
 import { addBench } from "./bench.ts";
 import { contextOf, type Context } from "./context.ts";
 import { addCompare } from "./compare.ts";
@@ -10,6 +11,7 @@ import { addPersonas } from "./personas.ts";
 import { addReport } from "./report.ts";
 import { addRollback } from "./rollback.ts";
 import { addRun } from "./run.ts";
+import { addSnapshot } from "./snapshot.ts";
 import { addStatus } from "./status.ts";
 import { addTarget } from "./target.ts";
 
@@ -53,6 +55,8 @@ function programOf(context: Context): Command {
   addGate(program, context);
   addCompare(program, context);
   addHistory(program, context);
+  addAdvise(program, context);
+  addSnapshot(program, context);
   addStatus(program, context);
   addRollback(program, context);
   addReport(program, context);

@@ -174,6 +174,7 @@ async function measure(
   progress.say("starting both arms");
   const bench = await openBench({
     targetFile: target,
+    home: context.home,
     runId,
     folder: join(context.home, "arms", runId),
     source,

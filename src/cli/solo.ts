@@ -20,7 +20,7 @@ import { whileJournalled } from "./measuring.ts";
 import { loadParameters } from "./parameters.ts";
 import type { Progress } from "./progress.ts";
 
-export interface OpenSolo extends Pick<Solo, "sample" | "saturate"> {
+export interface OpenSolo extends Pick<Solo, "sample" | "saturate" | "databaseUrl"> {
   readonly side: GateSide;
   readonly scale: string | undefined;
   readonly environment: EnvironmentFacts;

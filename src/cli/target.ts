@@ -48,7 +48,11 @@ export function addTarget(program: Command, context: Context): void {
   );
 }
 
-async function targetOf(context: Context, options: TargetOptions): Promise<TargetFile> {
+/** For what sends no load: the bundled one when none is named. */
+export async function targetOf(
+  context: Context,
+  options: Pick<TargetOptions, "target">,
+): Promise<TargetFile> {
   const path = options.target
     ? resolve(context.directory, options.target)
     : join(context.profilesDirectory, "targets", "model-registry.yaml");

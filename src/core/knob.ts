@@ -1,5 +1,7 @@
 /** A knob: one setting of the target with a unit and bounds, and the changes that can be made to a target. */
 
+import type { IndexDefinition } from "./index-definition.ts";
+
 export type KnobValue = number | boolean | string;
 
 /** What a setting means to tuners: they look for a role, never for a service's own name of it. */
@@ -43,15 +45,6 @@ export interface Knob {
   readonly default: KnobValue;
   readonly scope: "live" | "reload" | "restart";
   readonly set: KnobSetter;
-}
-
-/** An index to build; a build is never inside a transaction, and follows the safe recipe of the target. */
-export interface IndexDefinition {
-  readonly schema: string;
-  readonly table: string;
-  readonly name: string;
-  /** In order, unquoted column names with their direction. */
-  readonly columns: readonly { readonly name: string; readonly descending: boolean }[];
 }
 
 /** Data with its own inverse: applying `to` is undone by applying `from`; creating an index by dropping it. */

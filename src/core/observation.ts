@@ -1,26 +1,18 @@
 /** What tuners see: a read-only view of the target under load, and the history of their own phase. */
 import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
 import type { Strategy } from "./persona.ts";
+import type { PlannerServer, Query } from "./planner.ts";
 import type { Sample, StatementStats } from "./sample.ts";
 import type { Candidate, Decision } from "./trial.ts";
-import type { Row } from "./workload.ts";
 
-/** Read access to the incumbent arm's database, and to a disposable copy of it. Every statement has a timeout. */
+/** Read access to the incumbent arm's database, and what-if planning for it. Every statement has a timeout. */
 export interface DatabaseView {
   /** Runs in a read-only transaction. `parameters` are bound, never pasted. */
-  query(
-    sql: string,
-    parameters?: readonly (string | number | boolean | null)[],
-  ): Promise<readonly Row[]>;
-  /** A throw-away database cloned from the target's, where anything may be built; dropped when `use` returns or throws. */
-  withScratch<T>(use: (scratch: ScratchDatabase) => Promise<T>): Promise<T>;
-}
-
-export interface ScratchDatabase {
-  query(
-    sql: string,
-    parameters?: readonly (string | number | boolean | null)[],
-  ): Promise<readonly Row[]>;
+  readonly query: Query;
+  /** Several queries that see one moment, in one read-only transaction. */
+  together<T>(use: (query: Query) => Promise<T>): Promise<T>;
+  /** A private planner server of the same major version as the database; gone when `use` returns or throws. */
+  withPlanner<T>(use: (server: PlannerServer) => Promise<T>): Promise<T>;
 }
 
 export interface RedisStats {

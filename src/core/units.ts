@@ -29,6 +29,7 @@ export function parseBytes(text: string): number | undefined {
 }
 
 export function formatDuration(ms: number): string {
+  if (ms === 0) return "0 s";
   if (ms < 1) return `${significant(ms * 1000)} µs`;
   if (ms < 1_000) return `${significant(ms)} ms`;
   if (ms < 60_000) return `${significant(ms / 1_000)} s`;

@@ -1,6 +1,7 @@
 /** What happened to the real target: each change with its state at the journal's end, and the net difference from the baseline. */
 import type { Entry } from "../core/event.ts";
-import type { Change, IndexDefinition, KnobValue } from "../core/knob.ts";
+import type { IndexDefinition } from "../core/index-definition.ts";
+import type { Change, KnobValue } from "../core/knob.ts";
 
 export interface ChangeRecord {
   readonly id: string;

@@ -1,4 +1,5 @@
 /** Measured values, effects, goals and journal citations as a reader sees them; what is missing is called so. */
+import { describeIndex } from "../core/index-definition.ts";
 import type { Change, Knob, KnobValue } from "../core/knob.ts";
 import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import type { Objective } from "../core/persona.ts";
@@ -71,11 +72,8 @@ export function describeChange(change: Change, knobs: readonly Knob[]): string {
       const knob = knobs.find((each) => each.id === change.knob);
       return `${change.knob} ${formatKnobValue(knob, change.from)} -> ${formatKnobValue(knob, change.to)}`;
     }
-    case "create-index": {
-      const { schema, table, name, columns } = change.index;
-      const list = columns.map((column) => column.name + (column.descending ? " descending" : ""));
-      return `index ${name} on ${schema}.${table} (${list.join(", ")})`;
-    }
+    case "create-index":
+      return `index ${change.index.name} on ${change.index.schema}.${describeIndex(change.index)}`;
   }
 }
 

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import type { Client } from "pg";
 import { throwIfAborted } from "../core/errors.ts";
 import type { Resource } from "../core/event.ts";
-import type { Change, IndexDefinition } from "../core/knob.ts";
+import { createIndexSql, qualifiedName, type IndexDefinition } from "../core/index-definition.ts";
+import type { Change } from "../core/knob.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Role } from "../core/trial.ts";
 import { cloneDatabase, cloneName, dropClone } from "./clone.ts";
 import { freePort } from "./free-port.ts";
 import { makeFolder, type Environment } from "./home.ts";
-import { createIndexSql, indexName, tableName } from "./index-sql.ts";
 import {
   checkValue,
   knobEnvironment,
@@ -204,7 +204,7 @@ async function stageIndexes(arm: Arm, changes: readonly Change[]): Promise<reado
   if (surplus.length === 0 && missing.length === 0) return [];
   await onArm(arm, async (statement) => {
     for (const index of surplus) {
-      await statement(`DROP INDEX IF EXISTS ${indexName(index)}`);
+      await statement(`DROP INDEX IF EXISTS ${qualifiedName(index.schema, index.name)}`);
       arm.indexes = arm.indexes.filter((each) => each !== index);
     }
     for (const index of missing) {
@@ -212,7 +212,9 @@ async function stageIndexes(arm: Arm, changes: readonly Change[]): Promise<reado
       arm.indexes = [...arm.indexes, index];
     }
   });
-  return [...new Set([...surplus, ...missing].map(tableName))];
+  return [
+    ...new Set([...surplus, ...missing].map(({ schema, table }) => qualifiedName(schema, table))),
+  ];
 }
 
 /** Vacuumed and analysed: done on both arms whenever one has had a table's indexes changed. */
@@ -230,9 +232,9 @@ function onArm(
   return withConnection(
     arm.adminUrl,
     (client) =>
-      use((sql) =>
-        cancelledOnAbort(client, { url: arm.adminUrl, signal }, () => client.query(sql)),
-      ),
+      use(async (sql) => {
+        await cancelledOnAbort(client, { url: arm.adminUrl, signal }, () => client.query(sql));
+      }),
     { statementTimeoutMs: BUILD_TIMEOUT_MS },
   );
 }

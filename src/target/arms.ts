@@ -6,7 +6,6 @@ import type { TargetView } from "../core/observation.ts";
 import type { Bench } from "../core/ports.ts";
 import type { Role } from "../core/trial.ts";
 import { stageArm, stopArmService, tidyTables, type Arm, type ArmOptions } from "./arm.ts";
-import { cloneName } from "./clone.ts";
 import { statementsInWindow } from "./differences.ts";
 import { measureArm, runningService, sampleArm, saturateArm } from "./loaded.ts";
 import { openPair, restartPair, type Arms } from "./pair.ts";
@@ -22,7 +21,10 @@ export const BENCH_DESIGN =
 
 const STATEMENTS_MAX = 200;
 
-export interface BenchOptions extends ArmOptions, LoadOptions {}
+export interface BenchOptions extends ArmOptions, LoadOptions {
+  /** perfopt's own folder, for the planner's servers. */
+  readonly home: string;
+}
 
 export interface OpenBench extends Bench {
   /** Stops and removes everything that the bench made; safe to call more than once and after any failure. */
@@ -32,14 +34,12 @@ export interface OpenBench extends Bench {
 export async function openBench(options: BenchOptions): Promise<OpenBench> {
   const both = { incumbent: options, candidate: options };
   const { arms, exclusively, close } = await openStand(options, (undo) => openPair(both, undo));
-  let scratches = 0;
-  const scratchName = () => cloneName(options.runId, `s${(scratches += 1)}`);
   return {
     setArm: (role, changes) => exclusively(() => setArm(arms, role, changes)),
     restartArms: () => exclusively(() => restartPair(arms)),
     sample: ({ role, ...request }) => exclusively(() => sampleArm(arms[role], request, options)),
     saturate: (seed) => exclusively(() => saturateArm(arms.incumbent, seed, options)),
-    observe: (request) => exclusively(() => observe(arms.incumbent, request, options, scratchName)),
+    observe: (request) => exclusively(() => observe(arms.incumbent, request, options)),
     close,
   };
 }
@@ -70,23 +70,10 @@ async function setArm(arms: Arms, role: Role, changes: readonly Change[]): Promi
   await runningService(arm);
 }
 
-async function observe(
-  arm: Arm,
-  request: ArmRequest,
-  options: BenchOptions,
-  scratchName: () => string,
-): Promise<TargetView> {
+async function observe(arm: Arm, request: ArmRequest, options: BenchOptions): Promise<TargetView> {
   const measured = await measureArm(arm, { ...request, trace: true }, options);
   const { before, after } = measured;
-  const database = databaseView({
-    url: arm.adminUrl,
-    source: options.source,
-    indexes: arm.indexes,
-    scratchName,
-    onCreating: (name) =>
-      options.note({ type: "resource-creating", resource: { id: name, kind: "database", name } }),
-    onRemoved: (name) => options.note({ type: "resource-removed", resourceId: name }),
-  });
+  const database = databaseView({ ...options, url: arm.adminUrl });
   return {
     knobs: options.targetFile.knobs,
     values: arm.values,

@@ -5,7 +5,7 @@ import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { PerfoptError } from "../core/errors.ts";
 import type { Command, TargetFile } from "../core/target-file.ts";
 import { askGit, git, repositoryRoot, resolveCommit, type Repository } from "./git.ts";
-import { isMissing, makeFolder, writeDurably } from "./home.ts";
+import { exists, isMissing, makeFolder, writeDurably } from "./home.ts";
 import { takeLock, type Lock } from "./lock.ts";
 
 /** Of one repository: the base is the same for many changes, and a head is often measured again. */
@@ -191,16 +191,6 @@ async function warningsOf(directory: string, inside: Repository): Promise<readon
     );
   }
   return warnings;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
 }
 
 function shortHash(text: string): string {

@@ -2,8 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import { PerfoptError } from "../core/errors.ts";
+import { quoteName } from "../core/index-definition.ts";
 import type { Source } from "./source.ts";
-import { databaseOf, quoteName, rowsOf, withConnection, withDatabase } from "./sql.ts";
+import { databaseOf, rowsOf, withConnection, withDatabase } from "./sql.ts";
 
 /** Every database that perfopt makes, and none that it does not, has a name that begins so. */
 export const CLONE_PREFIX = "perfopt_";
@@ -31,10 +32,30 @@ export function cloneDatabase(source: CloneSource, name: string): Promise<void> 
   return maintain(source, async (client) => {
     await waitUntilUnused(client, template);
     await client.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`);
+    // Before PostgreSQL 15 files are what it copies, and nothing else can be asked for.
+    const [row] = await rowsOf(
+      client,
+      "SELECT current_setting('server_version_num')::int >= 150000 AS choice",
+    );
+    const strategy = row?.["choice"] === true ? " STRATEGY FILE_COPY" : "";
     await client.query(
-      `CREATE DATABASE ${quoteName(name)} TEMPLATE ${quoteName(template)} STRATEGY FILE_COPY${owner}`,
+      `CREATE DATABASE ${quoteName(name)} TEMPLATE ${quoteName(template)}${strategy}${owner}`,
     );
   });
+}
+
+/** A copy that is gone when `use` returns or throws. Given its superuser's URL. */
+export async function withClone<T>(
+  source: CloneSource,
+  name: string,
+  use: (url: string) => Promise<T>,
+): Promise<T> {
+  await cloneDatabase(source, name);
+  try {
+    return await use(withDatabase(source.adminUrl, name));
+  } finally {
+    await dropClone(source.adminUrl, name);
+  }
 }
 
 /** Drops a database that perfopt made, ending its sessions; refuses any other. */

@@ -5,6 +5,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, PerfoptError } from "../core/errors.ts";
+import { quoteName } from "../core/index-definition.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { isMissing, targetFolder, writeDurably, type Environment } from "./home.ts";
@@ -19,7 +20,7 @@ import {
   type PostgresServer,
 } from "./postgres-server.ts";
 import { runSeed } from "./seed.ts";
-import { numberOf, quoteName, rowsOf, withConnection } from "./sql.ts";
+import { numberOf, rowsOf, withConnection } from "./sql.ts";
 
 const run = promisify(execFile);
 const SYNC_TIMEOUT_MS = 10 * 60_000;

@@ -1,6 +1,7 @@
 /** The real target: what is proven is applied here, verified, and undone from here. */
 import { PerfoptError, throwIfAborted } from "../core/errors.ts";
-import type { Change, IndexDefinition, Knob, KnobValue } from "../core/knob.ts";
+import type { IndexDefinition } from "../core/index-definition.ts";
+import type { Change, Knob, KnobValue } from "../core/knob.ts";
 import type { Target } from "../core/ports.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { readApplied, writeApplied, type Applied, type OwnIndex } from "./applied.ts";
@@ -125,7 +126,7 @@ async function applyIndex(index: IndexDefinition, options: LiveOptions): Promise
   const { home, targetFile } = options;
   const applied = await readApplied(home, targetFile.name);
   const own = applied.indexes.some((each) => isSame(each, index, options));
-  return buildIndex({
+  const { detail } = await buildIndex({
     ...jobOf(index, options),
     own,
     signal: options.signal,
@@ -134,6 +135,7 @@ async function applyIndex(index: IndexDefinition, options: LiveOptions): Promise
       if (!own) await writeApplied(home, targetFile.name, withIndex(applied, index, options));
     },
   });
+  return detail;
 }
 
 async function revertIndex(index: IndexDefinition, options: LiveOptions): Promise<string> {

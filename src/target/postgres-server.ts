@@ -50,11 +50,26 @@ export interface StartPostgres {
   readonly environment: Environment;
   readonly startTimeoutMs?: number;
   readonly signal: AbortSignal;
+  /** Absent: those that are installed with perfopt. */
+  readonly binaries?: PostgresBinaries;
+  /** The settings as they are given, and nothing that counts statements: older majors do not know all that needs. */
+  readonly bare?: boolean;
 }
 
-/** Makes an empty cluster: UTF-8, comparing by code point on every platform alike, passwords for everyone. */
-export async function initialisePostgres(home: string, folder: string): Promise<void> {
-  const binaries = await postgresBinaries(home);
+/** Comparing by code point on every platform alike. */
+const CODE_POINTS: readonly string[] = [
+  "--locale=C",
+  "--locale-provider=builtin",
+  "--builtin-locale=C.UTF-8",
+];
+
+/** Makes an empty cluster in UTF-8, with passwords for everyone. `options` are initdb's, for locale and files. */
+export async function initialisePostgres(
+  home: string,
+  folder: string,
+  given?: { readonly binaries: PostgresBinaries; readonly options: readonly string[] },
+): Promise<void> {
+  const binaries = given?.binaries ?? (await postgresBinaries(home));
   await makeFolder(folder);
   await checkReachable(folder);
   const data = join(folder, "pgdata");
@@ -71,7 +86,7 @@ export async function initialisePostgres(home: string, folder: string): Promise<
     await chown(passwordFile, binaries.user.uid, binaries.user.gid);
   }
   try {
-    await initdb(binaries, data, passwordFile);
+    await initdb(binaries, data, [`--pwfile=${passwordFile}`, ...(given?.options ?? CODE_POINTS)]);
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -82,17 +97,11 @@ export async function initialisePostgres(home: string, folder: string): Promise<
 async function initdb(
   binaries: PostgresBinaries,
   data: string,
-  passwordFile: string,
+  options: readonly string[],
 ): Promise<void> {
-  const args = ["-D", data, "-U", ADMIN, "--auth=scram-sha-256", `--pwfile=${passwordFile}`];
-  const locale = [
-    "--encoding=UTF8",
-    "--locale=C",
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-  ];
+  const args = ["-D", data, "-U", ADMIN, "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"];
   try {
-    await run(join(binaries.bin, "initdb"), [...args, ...locale, "--no-sync"], {
+    await run(join(binaries.bin, "initdb"), [...args, ...options], {
       cwd: binaries.bin,
       env: { LC_ALL: "C" },
       timeout: INITDB_TIMEOUT_MS,
@@ -110,7 +119,7 @@ async function initdb(
 
 /** Starts the server of an initialised folder and waits until it answers; a port taken meanwhile is replaced. */
 export async function startPostgres(options: StartPostgres): Promise<PostgresServer> {
-  const binaries = await postgresBinaries(options.home);
+  const binaries = options.binaries ?? (await postgresBinaries(options.home));
   await checkReachable(options.folder);
   await writeSettings(options, binaries);
   const passwords = await readPasswords(options.folder);
@@ -202,12 +211,10 @@ async function notReady(running: RunningProcess, what: string): Promise<PerfoptE
 
 /** Later settings win in PostgreSQL's files: a target file's own over perfopt's, but never what keeps the server private. */
 async function writeSettings(options: StartPostgres, binaries: PostgresBinaries): Promise<void> {
-  const preload = options.settings["shared_preload_libraries"];
   const settings = {
     max_connections: "200",
     ...options.settings,
-    shared_preload_libraries: preload ? `${preload},pg_stat_statements` : "pg_stat_statements",
-    compute_query_id: "on",
+    ...(options.bare ? {} : countingStatements(options.settings["shared_preload_libraries"])),
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
     logging_collector: "off",
@@ -219,6 +226,13 @@ async function writeSettings(options: StartPostgres, binaries: PostgresBinaries)
   const path = join(options.folder, "pgdata", "perfopt.conf");
   await writeFile(path, `${lines.join("\n")}\n`);
   if (binaries.user) await chown(path, binaries.user.uid, binaries.user.gid);
+}
+
+function countingStatements(preload: string | undefined): Readonly<Record<string, string>> {
+  return {
+    shared_preload_libraries: preload ? `${preload},pg_stat_statements` : "pg_stat_statements",
+    compute_query_id: "on",
+  };
 }
 
 interface Passwords {

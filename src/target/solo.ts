@@ -24,6 +24,8 @@ export interface Solo {
   readonly saturate: (seed: number) => Promise<number>;
   /** Undefined where nothing can be counted, or nobody asked. */
   readonly replay: ((request: ReplayRequest) => Promise<Replay>) | undefined;
+  /** Of its own database, with perfopt's rights; undefined for a service that perfopt did not start. */
+  readonly databaseUrl?: string;
   /** Stops and removes everything that was made; safe to call more than once and after any failure. */
   readonly close: () => Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function openSolo(options: SoloOptions): Promise<Solo> {
   const { replay } = options;
   return {
     design: DESIGN,
+    databaseUrl: arm.adminUrl,
     restart: () => exclusively(() => startArmService(arm)),
     sample: (request) => exclusively(() => sampleArm(arm, request, options)),
     saturate: (seed) => exclusively(() => saturateArm(arm, seed, options)),

@@ -1,6 +1,7 @@
 /** Connections to PostgreSQL with timeouts everywhere, names quoted, and rows as plain values. */
 import { Client, TypeOverrides } from "pg";
 import { messageOf, PerfoptError, redactSecrets, throwIfAborted } from "../core/errors.ts";
+import type { PlannerConnection } from "../core/planner.ts";
 import type { Row, Scalar } from "../core/workload.ts";
 
 /**
@@ -49,6 +50,22 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   return client;
 }
 
+/** A session that stays open, for what is asked in several steps. */
+export async function openPlainConnection(
+  url: string,
+  options: ConnectOptions = {},
+): Promise<PlannerConnection> {
+  const client = await connect(url, options);
+  return {
+    query: (sql, parameters) => rowsOf(client, sql, parameters),
+    script: async (sql) => {
+      const results: unknown = await client.query(sql);
+      return (Array.isArray(results) ? results : [results]).map(plainRows);
+    },
+    close: () => client.end(),
+  };
+}
+
 /** Opens a connection for as long as `use` takes. */
 export async function withConnection<T>(
   url: string,
@@ -69,21 +86,38 @@ export async function rowsOf(
   sql: string,
   parameters: Parameters = [],
 ): Promise<readonly Row[]> {
-  const { rows } = await client.query<Record<string, unknown>>(sql, [...parameters]);
+  return plainRows(await client.query<Record<string, unknown>>(sql, [...parameters]));
+}
+
+/** The rows of a result, likewise. */
+export function plainRows({
+  rows,
+}: {
+  readonly rows: readonly Record<string, unknown>[];
+}): readonly Row[] {
   return rows.map((row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, scalarOf(value)])),
   );
 }
 
 /** Runs one query in a read-only transaction. */
-export async function readOnly(
+export function readOnly(
   client: Client,
   sql: string,
   parameters: Parameters = [],
 ): Promise<readonly Row[]> {
-  await client.query("BEGIN TRANSACTION READ ONLY");
+  return inReadOnly(client, "READ COMMITTED", () => rowsOf(client, sql, parameters));
+}
+
+/** Runs several in one; with REPEATABLE READ they all see the same moment. */
+export async function inReadOnly<T>(
+  client: Client,
+  isolation: "READ COMMITTED" | "REPEATABLE READ",
+  use: () => Promise<T>,
+): Promise<T> {
+  await client.query(`BEGIN TRANSACTION ISOLATION LEVEL ${isolation} READ ONLY`);
   try {
-    return await rowsOf(client, sql, parameters);
+    return await use();
   } finally {
     await client.query("ROLLBACK");
   }
@@ -99,11 +133,11 @@ export function queryDatabase(
 }
 
 /** Closing a connection does not end its statement: on an interrupt it is cancelled from another one. */
-export async function cancelledOnAbort(
+export async function cancelledOnAbort<T>(
   client: Client,
   { url, signal }: { readonly url: string; readonly signal: AbortSignal },
-  statement: () => Promise<unknown>,
-): Promise<void> {
+  statement: () => Promise<T>,
+): Promise<T> {
   const [own] = await rowsOf(client, "SELECT pg_backend_pid() AS pid");
   const cancel = () => {
     // A cancellation that fails leaves the statement to its own time limit.
@@ -114,7 +148,7 @@ export async function cancelledOnAbort(
   signal.addEventListener("abort", cancel, { once: true });
   try {
     throwIfAborted(signal);
-    await statement();
+    return await statement();
   } finally {
     signal.removeEventListener("abort", cancel);
   }
@@ -123,10 +157,6 @@ export async function cancelledOnAbort(
 export function numberOf(row: Row | undefined, column: string): number {
   const value = row?.[column];
   return typeof value === "number" ? value : Number.NaN;
-}
-
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** The same server and user, another database. */

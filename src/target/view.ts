@@ -1,62 +1,55 @@
-/** What tuners may look at: the incumbent's database read only, a scratch copy, Redis and the statements of the window. */
-import type { DatabaseView, RedisStats, ScratchDatabase } from "../core/observation.ts";
-import type { IndexDefinition } from "../core/knob.ts";
-import { cloneDatabase, dropClone, type CloneSource } from "./clone.ts";
+/** What tuners may look at: the incumbent's database read only, a planner server of its major version, Redis and the statements of the window. */
+import type { DatabaseView, RedisStats } from "../core/observation.ts";
+import type { PlannerServer } from "../core/planner.ts";
 import type { RedisCounters } from "./counters.ts";
-import { createIndexSql, readIndexState } from "./index-sql.ts";
-import { readOnly, rowsOf, withConnection, withDatabase } from "./sql.ts";
+import type { Environment } from "./home.ts";
+import { withPlannerServer } from "./planner-server.ts";
+import { inReadOnly, numberOf, readOnly, rowsOf, withConnection } from "./sql.ts";
 
 const QUERY_TIMEOUT_MS = 30_000;
-/** In a scratch database indexes are built. */
-const SCRATCH_TIMEOUT_MS = 5 * 60_000;
 
 export interface ViewOptions {
   /** Of the incumbent arm's database. */
   readonly url: string;
-  readonly source: CloneSource;
-  /** What the incumbent has and the source may not have yet. */
-  readonly indexes: readonly IndexDefinition[];
-  readonly scratchName: () => string;
-  /** Called before a scratch database is made and after it is gone. */
-  readonly onCreating: (name: string) => Promise<void>;
-  readonly onRemoved: (name: string) => Promise<void>;
+  /** Where planner servers are kept and work. */
+  readonly home: string;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (line: string) => void;
+  /** Of an installed PostgreSQL to plan with, instead of perfopt's own. */
+  readonly binariesFolder?: string;
+  /** For fetching binaries. */
+  readonly environment?: Environment;
 }
 
 export function databaseView(options: ViewOptions): DatabaseView {
   return {
-    query: (sql, parameters) =>
-      withConnection(options.url, (client) => readOnly(client, sql, parameters), {
-        statementTimeoutMs: QUERY_TIMEOUT_MS,
-      }),
-    withScratch: (use) => withScratch(options, use),
+    query: (sql, parameters) => connected(options, (client) => readOnly(client, sql, parameters)),
+    together: (use) =>
+      connected(options, (client) =>
+        inReadOnly(client, "REPEATABLE READ", () =>
+          use((sql, parameters) => rowsOf(client, sql, parameters)),
+        ),
+      ),
+    withPlanner: (use) => withPlanner(options, use),
   };
 }
 
-/** Cloned from the source, to which nobody is connected, with the incumbent's indexes added. */
-async function withScratch<T>(
+async function withPlanner<T>(
   options: ViewOptions,
-  use: (scratch: ScratchDatabase) => Promise<T>,
+  use: (server: PlannerServer) => Promise<T>,
 ): Promise<T> {
-  const name = options.scratchName();
-  const { source } = options;
-  await options.onCreating(name);
-  try {
-    await cloneDatabase(source, name);
-    return await withConnection(
-      withDatabase(source.adminUrl, name),
-      async (client) => {
-        for (const index of options.indexes) {
-          if (await readIndexState(client, index)) continue;
-          await client.query(createIndexSql(index, "plain"));
-        }
-        return use({ query: (sql, parameters) => rowsOf(client, sql, parameters) });
-      },
-      { statementTimeoutMs: SCRATCH_TIMEOUT_MS },
-    );
-  } finally {
-    await dropClone(source.adminUrl, name);
-    await options.onRemoved(name);
-  }
+  const [row] = await connected(options, (client) =>
+    readOnly(client, "SELECT current_setting('server_version_num')::int AS version"),
+  );
+  const major = Math.floor(numberOf(row, "version") / 10_000);
+  return withPlannerServer({ ...options, major }, use);
+}
+
+function connected<T>(
+  { url }: ViewOptions,
+  use: Parameters<typeof withConnection<T>>[1],
+): Promise<T> {
+  return withConnection(url, use, { statementTimeoutMs: QUERY_TIMEOUT_MS });
 }
 
 export function redisStats(

@@ -61,6 +61,7 @@ async function benchOf(changes: Partial<BenchOptions> = {}): Promise<OpenBench> 
   events = [];
   return openBench({
     targetFile,
+    home,
     runId: "2031-01-01 Test",
     folder: join(home, "runs", "one"),
     source,
@@ -188,7 +189,7 @@ describe("two arms", () => {
     expect(await page.text()).toMatch(/^cache_misses_total\{tier="l2"\} 40$/m);
   });
 
-  test("an observation shows statements, Redis, a read-only database and a scratch copy", async () => {
+  test("an observation shows statements, Redis, a read-only database and a planner's server of its version", async () => {
     await bench.setArm("incumbent", [index]);
     const view = await bench.observe(window);
     const items = view.statements.find((statement) => statement.sql.includes("FROM items"));
@@ -199,18 +200,19 @@ describe("two arms", () => {
     expect(view.values["pool-max"]).toBe(5);
     await expect(view.database.query("DELETE FROM items")).rejects.toThrow(/read-only/);
     const indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 'items' ORDER BY 1";
-    await view.database.withScratch(async (scratch) => {
-      await scratch.query("CREATE INDEX scratch_only ON items (title)");
-      expect(await scratch.query(indexes)).toEqual([
-        { indexname: "items_owner_title" },
-        { indexname: "items_pkey" },
-        { indexname: "scratch_only" },
-      ]);
-      expect(await clones()).toHaveLength(3);
-    });
-    expect(await view.database.query(indexes)).toHaveLength(2);
+    const seen = await view.database.together(async (query) => [
+      await query("SELECT current_setting('transaction_isolation') AS isolation"),
+      await query(indexes),
+    ]);
+    expect(seen).toEqual([
+      [{ isolation: "repeatable read" }],
+      [{ indexname: "items_owner_title" }, { indexname: "items_pkey" }],
+    ]);
+    const [version] = await view.database.query("SHOW server_version");
+    const planner = await view.database.withPlanner((server) => Promise.resolve(server.version));
+    expect(String(version?.["server_version"])).toBe(planner);
     await expect(
-      view.database.withScratch(() => Promise.reject(new Error("tuner failed"))),
+      view.database.withPlanner(() => Promise.reject(new Error("tuner failed"))),
     ).rejects.toThrow("tuner failed");
     expect(await clones()).toHaveLength(2);
   });

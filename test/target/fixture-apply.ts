@@ -1,6 +1,6 @@
 /** Builds an index on a target in a process of its own, so that a test can kill it: URL, home, then IndexDefinition as JSON. */
 import { openTarget } from "../../src/target/live.ts";
-import type { IndexDefinition } from "../../src/core/knob.ts";
+import type { IndexDefinition } from "../../src/core/index-definition.ts";
 import { fixtureTarget, neverAborted } from "../integration/stores.ts";
 
 const [adminUrl = "", home = "", index = ""] = process.argv.slice(2);

@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { once } from "node:events";
 import type { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Change, IndexDefinition } from "../../src/core/knob.ts";
+import type { IndexDefinition } from "../../src/core/index-definition.ts";
+import type { Change } from "../../src/core/knob.ts";
 import { openTarget, presentValues, type LiveOptions } from "../../src/target/live.ts";
 import { withRedis } from "../../src/target/redis-server.ts";
 import {

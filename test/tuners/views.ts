@@ -1,6 +1,7 @@
 /** Views of targets made by hand: what a tuner sees after one observed window. */
 import type { Knob, KnobRole, KnobValue } from "../../src/core/knob.ts";
 import type { Past, RedisStats, TargetView } from "../../src/core/observation.ts";
+import type { Query } from "../../src/core/planner.ts";
 import type { Strategy } from "../../src/core/persona.ts";
 import type { MetricValues, TraceEntry } from "../../src/core/sample.ts";
 import type { Candidate, Decision } from "../../src/core/trial.ts";
@@ -46,16 +47,20 @@ export function viewOf(sketch: ViewSketch = {}): TargetView {
     sample: { ...sample, load: { ...sample.load, trace: sketch.trace ?? [] } },
     statements: [],
     redis: sketch.redis === null ? undefined : { ...quietRedis, ...sketch.redis },
-    database: sketch.database ?? {
-      query: (sql) =>
-        Promise.resolve(
-          sql.includes("max_connections")
-            ? [{ limit: sketch.maxConnections ?? 100, open: 12, active: 3 }]
-            : [],
-        ),
-      withScratch: () => Promise.reject(new Error("this view has no database to clone")),
-    },
+    database: sketch.database ?? databaseOf(sketch),
     machine: { cores: 2, memoryBytes: 8 * GB },
+  };
+}
+
+function databaseOf({ maxConnections = 100 }: ViewSketch): TargetView["database"] {
+  const query: Query = (sql) =>
+    Promise.resolve(
+      sql.includes("max_connections") ? [{ limit: maxConnections, open: 12, active: 3 }] : [],
+    );
+  return {
+    query,
+    together: (use) => use(query),
+    withPlanner: () => Promise.reject(new Error("this view has no planner's server")),
   };
 }
 

@@ -21,45 +21,23 @@ export async function parseStatement(sql: string): Promise<Parsed> {
 }
 
 /**
- * The text with the parameters of its LIMIT and OFFSET filled in. A generic plan takes an unknown limit for a tenth of the
- * rows, which hides what reading in order is worth; the statement's mean rows a call are known.
+ * The literals of a planned statement that are values bound at run time, since the observed one has $1, $2 there; all of them when the two
+ * differ otherwise, or nothing was observed.
  */
-export function withLimits(sql: string, statement: Node, rowsPerCall: number): string {
-  const limit = String(Math.max(1, Math.ceil(rowsPerCall)));
-  const places = pagesOf(statement)
-    .flatMap((select) => [place(select.limitCount, limit), place(select.limitOffset, "0")])
-    .filter((each) => each !== undefined)
-    .toSorted((a, b) => b.at - a.at);
-  // The parser counts in bytes.
-  let bytes = new TextEncoder().encode(sql);
-  for (const { at, length, text } of places) {
-    const head = new TextDecoder().decode(bytes.slice(0, at));
-    const tail = new TextDecoder().decode(bytes.slice(at + length));
-    bytes = new TextEncoder().encode(`${head}${text}${tail}`);
-  }
-  return new TextDecoder().decode(bytes);
-}
-
-type Select = Extract<Node, { SelectStmt: unknown }>["SelectStmt"];
-
-/** The query, and the one that it takes its rows from when that is its only source: a page that is dressed up afterwards. */
-function pagesOf(node: Node): readonly Select[] {
-  if (!("SelectStmt" in node)) return [];
-  const select = node.SelectStmt;
-  const [source, ...others] = select.fromClause ?? [];
-  const page =
-    source && others.length === 0 && "RangeSubselect" in source
-      ? source.RangeSubselect.subquery
-      : undefined;
-  return [select, ...(page && !select.groupClause ? pagesOf(page) : [])];
-}
-
-/** Where a bare parameter stands; undefined for constants, casts and expressions, which are left alone. */
-function place(
-  node: Node | undefined,
-  text: string,
-): { readonly at: number; readonly length: number; readonly text: string } | undefined {
-  if (!node || !("ParamRef" in node)) return undefined;
-  const { number = 0, location = 0 } = node.ParamRef;
-  return { at: location, length: `$${number}`.length, text };
+export function boundLiterals(observed: Node | undefined, planned: Node): WeakSet<object> {
+  const bound = new WeakSet();
+  const bindAll = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    bound.add(value);
+    Object.values(value).forEach(bindAll);
+  };
+  const compare = (mine: unknown, theirs: unknown): void => {
+    if (typeof theirs !== "object" || theirs === null) return;
+    const isAlike = typeof mine === "object" && mine !== null && !("ParamRef" in mine);
+    if (!isAlike || Object.keys(mine).length !== Object.keys(theirs).length) return bindAll(theirs);
+    const others = new Map(Object.entries(mine));
+    for (const [key, value] of Object.entries(theirs)) compare(others.get(key), value);
+  };
+  compare(observed, planned);
+  return bound;
 }

@@ -1,136 +1,88 @@
-/** When one index makes another superfluous: its columns begin with the other's, up to what order is free. */
-import type { IndexInfo } from "./catalog.ts";
-import type { IndexCandidate } from "./candidates.ts";
-import type { SortColumn } from "./scope.ts";
+/** When one index makes another superfluous: its keys begin with the other's, up to what order is free. */
+import type { IndexDefinition, IndexKey } from "../../core/index-definition.ts";
+import type { ExistingKey, IndexInfo, TableInfo } from "./catalog.ts";
+import { comparableForm } from "./expressions.ts";
+import { hasNullsFirst, keyId } from "./shapes.ts";
 
-/** The name of an existing index that serves all that a candidate would. */
-export function coveringIndex(candidate: IndexCandidate): string | undefined {
-  return candidate.table.indexes.find((index) => servesAs(index, candidate))?.name;
+type Body = Omit<IndexDefinition, "name">;
+
+/** The name of an existing index that serves all that another would; of the latter, `free` leading keys may be in any order. */
+export function coveringIndex(index: Body, table: TableInfo, free: number): string | undefined {
+  return table.indexes.find((existing) => servesAs(existing, index, free))?.name;
 }
 
-/**
- * Leaves out candidates that another one begins with, handing their statements on. The equalities of the longer one are
- * put in the order that makes this possible.
- */
-export function mergePrefixes(
-  candidates: readonly IndexCandidate[],
-  onMerge: (candidate: IndexCandidate, into: IndexCandidate) => void,
-): readonly IndexCandidate[] {
-  const left = withoutDoubles(candidates).toSorted((a, b) => a.columns.length - b.columns.length);
-  // Sorted by width, a candidate only ever merges into a later one, and what it became is looked at in its turn.
-  for (let at = 0; at < left.length;) {
-    const shorter = left[at];
-    const into = shorter && findLonger(left, at, shorter);
-    if (!shorter || !into) {
-      at += 1;
-      continue;
-    }
-    left[into.at] = into.merged;
-    left.splice(at, 1);
-    onMerge(shorter, into.merged);
+/** The keys of a longer index, arranged so that it begins with those of a shorter one; undefined when they cannot be. */
+export function rearranged(
+  longer: { readonly index: Body; readonly free: number },
+  shorter: Body,
+): readonly IndexKey[] | undefined {
+  const free = new Set(longer.index.columns.slice(0, longer.free).map(keyId));
+  if (shorter.columns.length >= longer.index.columns.length) return undefined;
+  if (!shorter.columns.every((key) => free.has(keyId(key)) && !key.descending)) return undefined;
+  const names = new Set(shorter.columns.map(keyId));
+  return [...shorter.columns, ...longer.index.columns.filter((key) => !names.has(keyId(key)))];
+}
+
+function servesAs(existing: IndexInfo, index: Body, free: number): boolean {
+  if (!existing.valid || !samePredicate(existing.where, index.where)) return false;
+  const method = index.method ?? "btree";
+  const [first] = index.columns;
+  const [leading] = existing.keys;
+  // A B-tree finds what a hash or a BRIN index would.
+  const simpler = method === "hash" || method === "brin";
+  if (simpler && existing.method === "btree") {
+    return first !== undefined && leading !== undefined && sameKey(leading, first);
   }
-  return left;
-}
-
-/** A later candidate that begins with this one as it stands; else one that can be arranged to. */
-function findLonger(
-  left: readonly IndexCandidate[],
-  from: number,
-  shorter: IndexCandidate,
-): { readonly at: number; readonly merged: IndexCandidate } | undefined {
-  for (const arrange of [inPlace, rearranged]) {
-    for (const [at, longer] of left.entries()) {
-      const larger =
-        longer.table === shorter.table && longer.columns.length > shorter.columns.length;
-      const columns = at > from && larger ? arrange(longer, shorter) : undefined;
-      if (columns) return { at, merged: mergeOf(longer, shorter, columns) };
-    }
+  if (existing.method !== method || existing.keys.length < index.columns.length) return false;
+  if (method !== "btree") {
+    return index.columns.every((key) => existing.keys.some((other) => sameKey(other, key)));
   }
-  return undefined;
+  const held = new Set([...existing.keys.flatMap(({ name }) => name ?? []), ...existing.included]);
+  if (!(index.include ?? []).every((name) => held.has(name))) return false;
+  return beginsWith(existing.keys, index.columns, free);
 }
 
-function mergeOf(
-  longer: IndexCandidate,
-  shorter: IndexCandidate,
-  columns: readonly SortColumn[],
-): IndexCandidate {
-  return {
-    table: longer.table,
-    columns,
-    // Only what is free in both stays free.
-    equalities: Math.min(longer.equalities, shorter.equalities),
-    statements: [...new Set([...longer.statements, ...shorter.statements])],
-    promise: longer.promise + shorter.promise,
-  };
-}
-
-/** The same index proposed by several statements, or twice by one, is one candidate. */
-function withoutDoubles(candidates: readonly IndexCandidate[]): IndexCandidate[] {
-  const byColumns = new Map<string, IndexCandidate>();
-  for (const candidate of candidates) {
-    const key = JSON.stringify([candidate.table.schema, candidate.table.name, candidate.columns]);
-    const same = byColumns.get(key);
-    const statements = new Set([...(same?.statements ?? []), ...candidate.statements]);
-    const again = same !== undefined && statements.size === same.statements.length;
-    byColumns.set(key, {
-      ...candidate,
-      equalities: Math.min(candidate.equalities, same?.equalities ?? candidate.equalities),
-      statements: [...statements],
-      promise: again
-        ? Math.max(same.promise, candidate.promise)
-        : candidate.promise + (same?.promise ?? 0),
-    });
-  }
-  return [...byColumns.values()];
-}
-
-function inPlace(
-  longer: IndexCandidate,
-  shorter: IndexCandidate,
-): readonly SortColumn[] | undefined {
-  return sameStart(longer.columns, shorter.columns, shorter.equalities)
-    ? longer.columns
-    : undefined;
-}
-
-/** Columns that the longer one compares for equality may stand in any order: in the shorter one's, then. */
-function rearranged(
-  longer: IndexCandidate,
-  shorter: IndexCandidate,
-): readonly SortColumn[] | undefined {
-  const free = new Set(longer.columns.slice(0, longer.equalities).map((column) => column.name));
-  if (!shorter.columns.every((column) => free.has(column.name))) return undefined;
-  const names = new Set(shorter.columns.map((column) => column.name));
-  return [...shorter.columns, ...longer.columns.filter((column) => !names.has(column.name))];
-}
-
-function servesAs(index: IndexInfo, candidate: IndexCandidate): boolean {
-  const plain = index.method === "btree" && index.valid && !index.partial && index.defaultOperators;
-  if (!plain || index.columns.length < candidate.columns.length) return false;
-  // Nulls at an unusual end change the order; equality does not mind.
-  const columns: SortColumn[] = [];
-  for (const [position, column] of index.columns.entries()) {
-    const usual = column.nullsFirst === column.descending || position < candidate.equalities;
-    if (column.name === undefined || !usual) break;
-    columns.push({ name: column.name, descending: column.descending });
-  }
-  return sameStart(columns, candidate.columns, candidate.equalities);
-}
-
-/** Whether `columns` begin with `start`, whose first `equalities` may come in any order; read forwards or backwards. */
-function sameStart(
-  columns: readonly SortColumn[],
-  start: readonly SortColumn[],
-  equalities: number,
+/** The first `free` keys in any order, then the rest in order, read forwards or backwards. */
+function beginsWith(
+  keys: readonly ExistingKey[],
+  start: readonly IndexKey[],
+  free: number,
 ): boolean {
-  if (columns.length < start.length) return false;
-  const names = new Set(columns.slice(0, equalities).map((column) => column.name));
-  if (!start.slice(0, equalities).every((column) => names.has(column.name))) return false;
-  const rest = start.slice(equalities);
-  const here = columns.slice(equalities, start.length);
-  const flip = rest[0]?.descending !== here[0]?.descending;
-  return rest.every((column, position) => {
-    const other = here[position];
-    return other?.name === column.name && (other.descending !== column.descending) === flip;
+  const anyOrder = keys.slice(0, free);
+  const open = start.slice(0, free);
+  if (!open.every((key) => anyOrder.some((other) => sameKey(other, key)))) return false;
+  const rest = start.slice(free);
+  const [first] = rest;
+  const [here] = keys.slice(free);
+  const flip =
+    first !== undefined && here !== undefined && here.descending !== (first.descending ?? false);
+  return rest.every((key, position) => {
+    const other = keys[free + position];
+    return (
+      other !== undefined &&
+      sameKey(other, key) &&
+      (other.descending !== (key.descending ?? false)) === flip &&
+      (other.nullsFirst !== hasNullsFirst(key)) === flip
+    );
   });
+}
+
+function sameKey(existing: ExistingKey, key: IndexKey): boolean {
+  const operators =
+    key.operators === undefined
+      ? existing.defaultOperators
+      : existing.operators === key.operators ||
+        // The default class of jsonb finds all that the one for paths does.
+        (key.operators === "jsonb_path_ops" && existing.defaultOperators);
+  if (!operators) return false;
+  if (key.name !== undefined || key.expression === undefined) return existing.name === key.name;
+  return (
+    existing.expression !== undefined &&
+    comparableForm(existing.expression) === comparableForm(key.expression)
+  );
+}
+
+function samePredicate(existing: string | undefined, wanted: string | undefined): boolean {
+  if (existing === undefined || wanted === undefined) return existing === wanted;
+  return comparableForm(existing) === comparableForm(wanted);
 }

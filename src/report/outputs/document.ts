@@ -21,6 +21,8 @@ export type Block =
       readonly kind: "table";
       readonly headers: readonly string[];
       readonly rows: readonly (readonly Cell[])[];
+      /** In a terminal: characters of the columns that are wrapped, null for the others. Absent: only long code is wrapped. */
+      readonly widths?: readonly (number | null)[];
     };
 
 export interface Section {
@@ -32,7 +34,7 @@ export interface Section {
 
 export interface Document {
   /** Of the hidden marker by which a comment is found again. */
-  readonly kind: "gate" | "self-test" | "bench" | "compare" | "history";
+  readonly kind: "gate" | "self-test" | "bench" | "compare" | "history" | "advice";
   /** What was measured: target/workload. */
   readonly name: string;
   readonly title: string;
@@ -70,8 +72,10 @@ export function list(texts: readonly string[]): Block | undefined {
 export function table(
   headers: readonly string[],
   rows: readonly (readonly Cell[])[],
+  widths?: readonly (number | null)[],
 ): Block | undefined {
-  return rows.length === 0 ? undefined : { kind: "table", headers, rows };
+  if (rows.length === 0) return undefined;
+  return { kind: "table", headers, rows, ...(widths === undefined ? {} : { widths }) };
 }
 
 const VERDICT_TONE: Readonly<Record<GateVerdict, Tone>> = {

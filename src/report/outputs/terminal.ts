@@ -52,9 +52,10 @@ function blockText(block: Block, paint: Paint): string {
   }
 }
 
-function tableText({ headers, rows }: Extract<Block, { kind: "table" }>, paint: Paint): string {
+function tableText(block: Extract<Block, { kind: "table" }>, paint: Paint): string {
+  const { headers, rows, widths } = block;
   const wide = headers.map((_, column) =>
-    rows.some((row) => isCode(row[column]) && textOf(row[column]).length > CODE_WIDTH)
+    !widths && rows.some((row) => isCode(row[column]) && textOf(row[column]).length > CODE_WIDTH)
       ? CODE_WIDTH
       : null,
   );
@@ -66,12 +67,32 @@ function tableText({ headers, rows }: Extract<Block, { kind: "table" }>, paint: 
   });
   for (const row of rows) {
     drawn.push(
-      row.map((cell) =>
-        painted(textOf(cell), typeof cell === "string" ? undefined : cell.tone, paint),
+      row.map((cell, column) =>
+        wrapped(textOf(cell), widths?.[column] ?? Infinity)
+          .map((line) => painted(line, typeof cell === "string" ? undefined : cell.tone, paint))
+          .join("\n"),
       ),
     );
   }
   return drawn.toString();
+}
+
+/** Lines of at most so many characters, broken between words, and inside a word only where it is longer than a line. */
+function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+    while (line.length > width) {
+      lines.push(line.slice(0, width));
+      line = line.slice(width);
+    }
+  }
+  return [...lines, line];
 }
 
 function isCode(cell: Cell | undefined): boolean {

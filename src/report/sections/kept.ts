@@ -1,6 +1,7 @@
 /** Section "exact changes": what is applied to the real target, how to have it elsewhere, and the command that undoes it. */
 import type { ChangeRecord, NetKnob } from "../changes.ts";
-import type { IndexDefinition, Knob, KnobValue } from "../../core/knob.ts";
+import { createIndexSql, qualifiedName } from "../../core/index-definition.ts";
+import type { Knob, KnobValue } from "../../core/knob.ts";
 import { cite, describeChange, formatKnobValue } from "../format.ts";
 import { blocks, code, codeBlock, plain, table } from "../markdown-text.ts";
 import type { Summary } from "../summary.ts";
@@ -64,10 +65,13 @@ function copyText({ net, knobs }: Summary): readonly (string | undefined)[] {
     net.indexes.length > 0
       ? `In PostgreSQL, outside a transaction (check afterwards that \`pg_index.indisvalid\` is true, and drop and repeat if it is not):\n\n${codeBlock(
           "sql",
-          net.indexes.flatMap(({ index }) => [createSql(index)]),
+          net.indexes.map(({ index }) => `${createIndexSql(index, "concurrently")};`),
         )}\n\nAnd back:\n\n${codeBlock(
           "sql",
-          net.indexes.map(({ index }) => dropSql(index)),
+          net.indexes.map(
+            ({ index: { schema, name } }) =>
+              `DROP INDEX CONCURRENTLY IF EXISTS ${qualifiedName(schema, name)};`,
+          ),
         )}`
       : undefined,
     redis.length > 0
@@ -104,19 +108,6 @@ function inUnit(value: KnobValue, unit: keyof typeof divisors | undefined): stri
 
 function shellWord(text: string): string {
   return /^[\w.,:/-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function createSql({ schema, table: name, name: index, columns }: IndexDefinition): string {
-  const list = columns.map((column) => quoted(column.name) + (column.descending ? " DESC" : ""));
-  return `CREATE INDEX CONCURRENTLY ${quoted(index)} ON ${quoted(schema)}.${quoted(name)} (${list.join(", ")});`;
-}
-
-function dropSql({ schema, name }: IndexDefinition): string {
-  return `DROP INDEX CONCURRENTLY IF EXISTS ${quoted(schema)}.${quoted(name)};`;
-}
-
-function quoted(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`;
 }
 
 function recordsTable(changes: readonly ChangeRecord[], knobs: readonly Knob[]): string {

@@ -1,0 +1,157 @@
+/** `advise indexes --verify`: the proposal built in a copy of the database and timed there, before anybody is told to build it. */
+import type { Command } from "commander";
+import { makeSchema } from "../advise/indexes/clone/schema.ts";
+import { settingValue } from "../advise/indexes/clone/settings.ts";
+import type { Proposal, Prove } from "../advise/indexes/proposal.ts";
+import type { Snapshot } from "../advise/indexes/snapshot/snapshot.ts";
+import type { Verification } from "../core/advice.ts";
+import { PerfoptError } from "../core/errors.ts";
+import { quoteName } from "../core/index-definition.ts";
+import { parseBytes, parseDuration } from "../core/units.ts";
+import { defaultVerifyRules, verifyIndexes, type VerifyRules } from "../decide/verify-indexes.ts";
+import { withDataCopy } from "../target/data-copy.ts";
+import { defaultIndexLimits } from "../target/safe-index.ts";
+import { withVerifyStand, type StandOptions } from "../target/verify-indexes.ts";
+import type { SourceOptions } from "./advise-database.ts";
+import type { AdviceSource } from "./advise-source.ts";
+import type { Context } from "./context.ts";
+import { seedOf } from "./job.ts";
+import { countOf } from "./load.ts";
+import { binariesOf } from "./postgres-bin.ts";
+import type { Progress } from "./progress.ts";
+
+export interface VerifyOptions extends SourceOptions {
+  readonly verify?: boolean;
+  readonly verifyOn?: string;
+  readonly copyMax: string;
+  readonly repetitions?: string;
+  readonly queryTimeout?: string;
+  readonly maxRegression: string;
+}
+
+export function addVerifyOptions(command: Command): Command {
+  return command
+    .option(
+      "--verify",
+      "build the proposal in a copy of the database on this machine, time the statements with and without it in turns, and take out what harms",
+    )
+    .option(
+      "--verify-on <url>",
+      "the same in a copy that you give, such as staging: indexes are built there and dropped again",
+    )
+    .option("--copy-max <size>", "the most that --verify copies", "5gb")
+    .option(
+      "--repetitions <number>",
+      `runs of each statement with either set (default: ${defaultVerifyRules.pairs})`,
+    )
+    .option("--query-timeout <time>", "of one run of a statement (default: 60s)");
+}
+
+/** Undefined when nobody asked for it. Throws bad-input before anything is measured. */
+export function proverOf(
+  context: Context,
+  options: VerifyOptions,
+  source: AdviceSource,
+  regressionMax: number,
+  progress: Progress,
+): Prove | undefined {
+  if (options.verify !== true && options.verifyOn === undefined) return undefined;
+  const rules = rulesOf(options, regressionMax);
+  const bytesMax = parseBytes(options.copyMax);
+  if (bytesMax === undefined) {
+    throw new PerfoptError(
+      "bad-input",
+      `--copy-max ${options.copyMax} is no size`,
+      "give for example 5gb",
+    );
+  }
+  const prove = (at: Pick<StandOptions, "url" | "place" | "dataFolder">) => (proposal: Proposal) =>
+    timed(context, at, proposal, rules, progress);
+  if (options.verifyOn !== undefined) {
+    return prove({ url: options.verifyOn, place: "given", dataFolder: undefined });
+  }
+  const { database, snapshot } = source;
+  if (database === undefined) {
+    throw new PerfoptError(
+      "bad-input",
+      "--verify has no data to run the statements on: a snapshot holds none",
+      "give a copy of the database: --verify-on URL; or --url instead of --snapshot",
+    );
+  }
+  if (database.disposable) {
+    return prove({ url: database.url, place: "scratch", dataFolder: undefined });
+  }
+  return (proposal) => {
+    progress.say("copying the database");
+    return withDataCopy(
+      {
+        sourceUrl: database.url,
+        home: context.home,
+        signal: context.signal,
+        environment: context.env,
+        onProgress: progress.say,
+        ...binariesOf(context, options),
+        locale: snapshot.locale,
+        makeSchema: async (connection) => {
+          await makeSchema(connection, snapshot);
+        },
+        settings: sessionSettings(snapshot),
+        bytesMax,
+      },
+      async (copy) => {
+        for (const caveat of copy.caveats) progress.print(`the copy: ${caveat}`);
+        return prove({ url: copy.url, place: "scratch", dataFolder: copy.dataFolder })(proposal);
+      },
+    );
+  };
+}
+
+function rulesOf(options: VerifyOptions, regressionMax: number): VerifyRules {
+  const { repetitions, queryTimeout } = options;
+  const timeoutMs =
+    queryTimeout === undefined ? defaultVerifyRules.timeoutMs : parseDuration(queryTimeout);
+  if (timeoutMs === undefined || timeoutMs <= 0) {
+    throw new PerfoptError(
+      "bad-input",
+      `--query-timeout ${queryTimeout} is no time`,
+      "give for example 30s",
+    );
+  }
+  return {
+    ...defaultVerifyRules,
+    regressionMax,
+    timeoutMs,
+    seed: seedOf(options),
+    ...(repetitions === undefined
+      ? {}
+      : { pairs: countOf("--repetitions", repetitions, 4, 1_000) }),
+  };
+}
+
+function timed(
+  context: Context,
+  at: Pick<StandOptions, "url" | "place" | "dataFolder">,
+  proposal: Proposal,
+  rules: VerifyRules,
+  progress: Progress,
+): Promise<Verification> {
+  progress.say(`building ${proposal.indexes.length} indexes to time them`);
+  return withVerifyStand(
+    {
+      ...at,
+      indexes: proposal.indexes.map(({ index }) => index),
+      limits: defaultIndexLimits,
+      signal: context.signal,
+      onProgress: progress.say,
+    },
+    (stand) => verifyIndexes(stand, { ...proposal, onProgress: progress.say }, rules),
+  );
+}
+
+/** What a session of the copy has to have to plan as the source does. */
+function sessionSettings(snapshot: Snapshot): Readonly<Record<string, string>> {
+  return {
+    ...Object.fromEntries(snapshot.settings.map((each) => [each.name, settingValue(each)])),
+    search_path: snapshot.searchPath.map(quoteName).join(", "),
+  };
+}

@@ -1,0 +1,130 @@
+/** A folder that is gone when its perfopt is gone, with the server that works in it, however perfopt ended. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { PerfoptError } from "../core/errors.ts";
+import { checkReachable, isMissing, makeFolder, runsAsRoot, type Environment } from "./home.ts";
+import { startTicksOf } from "./proc.ts";
+import { stopLeftover } from "./postgres-server.ts";
+
+/** Another machine's processes cannot be seen: what shares this home with it and is older than this was left behind. */
+const FOREIGN_AGE_MS = 24 * 60 * 60_000;
+
+export interface PlannerFolder {
+  readonly path: string;
+  /** Where a PostgreSQL server may work: `pgdata` in it is stopped with the folder. */
+  readonly server: string;
+  /** Safe to call more than once; the server has to be stopped before. */
+  readonly remove: () => Promise<void>;
+}
+
+/** Sweeps what dead perfopts left, then makes a folder of this one's own in perfopt's home. */
+export async function openPlannerFolder(
+  home: string,
+  environment: Environment | undefined,
+): Promise<PlannerFolder> {
+  const parent = join(home, "planner");
+  await makeFolder(parent);
+  await checkReachable(parent);
+  await sweep(parent);
+  const path = await mkdtemp(join(parent, `${await ownPrefix()}-`));
+  const server = join(path, "server");
+  const guard = await startGuard(path, environment);
+  const remove = async () => {
+    await rm(path, { recursive: true, force: true });
+    guard.kill("SIGKILL");
+  };
+  try {
+    // The server's own user has to get through; its data folder lets in nobody else.
+    if (runsAsRoot()) await chmod(path, 0o755);
+    return { path, server, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Names the owner: machine, process and when it started, since process ids come again. */
+async function ownPrefix(): Promise<string> {
+  return prefixOf(process.pid, (await startTicksOf(process.pid)) ?? "unknown");
+}
+
+function prefixOf(pid: number, startTicks: string): string {
+  return `of-${plain(hostname())}-${pid}-${plain(startTicks)}`;
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[^\w.]+/g, "_");
+}
+
+async function sweep(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const path = join(parent, name);
+    try {
+      if (!name.startsWith("of-") || (await isOwned(name, path))) continue;
+      await stopLeftover(join(path, "server"));
+      await rm(path, { recursive: true, force: true });
+    } catch {
+      // Another user's, or another perfopt sweeps it too: what is left hinders nobody, and the next start tries again.
+    }
+  }
+}
+
+async function isOwned(name: string, path: string): Promise<boolean> {
+  if (!name.startsWith(`of-${plain(hostname())}-`)) return (await ageMs(path)) < FOREIGN_AGE_MS;
+  const pid = Number(/-(\d+)-[^-]*-[^-]*$/.exec(name)?.[1]);
+  const startTicks = await startTicksOf(pid);
+  return startTicks !== undefined && name.startsWith(`${prefixOf(pid, startTicks)}-`);
+}
+
+async function ageMs(path: string): Promise<number> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw error;
+  }
+}
+
+/**
+ * Reads from perfopt until perfopt is gone, by whatever signal, then ends the server and removes the folder. The process
+ * behind postmaster.pid is ended only when its command line names the folder. Without `ps` the server ends by itself within
+ * a minute, when it misses its lock file (RecheckDataDirLockFile in miscinit.c).
+ */
+const GUARD = `
+while read -r line; do :; done
+if read -r pid < "$1/server/pgdata/postmaster.pid"; then
+  case "$(ps -o args= -p "$pid")" in *"$1"*)
+    kill -QUIT "$pid"
+    tries=0
+    while kill -0 "$pid" && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
+  esac
+fi
+rm -rf -- "$1"
+` as const;
+
+/** In a group of its own, so that Ctrl-C on the terminal does not reach it. */
+function startGuard(path: string, environment: Environment | undefined): Promise<ChildProcess> {
+  const guard = spawn("sh", ["-c", GUARD, "perfopt-guard", path], {
+    cwd: "/",
+    env: { PATH: environment?.["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  guard.unref();
+  if ("unref" in guard.stdin && typeof guard.stdin.unref === "function") guard.stdin.unref();
+  return new Promise((resolve, reject) => {
+    guard.once("spawn", () => resolve(guard));
+    guard.once("error", (cause) =>
+      reject(
+        new PerfoptError(
+          "cannot-measure",
+          "no `sh` could be started to watch over the planner's server",
+          "check that /bin/sh is there and that the system lets perfopt start processes",
+          { cause },
+        ),
+      ),
+    );
+  });
+}

@@ -1,0 +1,145 @@
+/** A snapshot in the format that came before perfopt's own, made by hand. */
+
+const column = (num: number, name: string, type: string, more = {}) => ({
+  num,
+  name,
+  dropped: false,
+  type,
+  nn: false,
+  islocal: true,
+  gen: "",
+  def: null,
+  coll: null,
+  ...more,
+});
+
+const columns = [
+  column(1, "........pg.dropped.1........", "int", { dropped: true }),
+  column(2, "name", "character varying(20)", { nn: true }),
+  column(3, "data", "jsonb"),
+  column(4, "feeling", "public.mood"),
+  column(5, "place", "public.geometry"),
+];
+
+const statistics = (att: string, values: string, shares: string) => ({
+  nsp: "public",
+  rel: "child",
+  att,
+  inh: false,
+  null_frac: 0,
+  avg_width: 8,
+  n_distinct: -0.5,
+  most_common_vals: values,
+  most_common_freqs: shares,
+  histogram_bounds: null,
+  correlation: 0.5,
+  most_common_elems: null,
+  most_common_elem_freqs: null,
+  elem_count_histogram: null,
+});
+
+export const oldSnapshot = {
+  version: 150_018,
+  db: { enc: "UTF8", datcollate: "C.UTF-8", datctype: "C.UTF-8", prov: "c", iculocale: null },
+  gucs: [{ name: "random_page_cost", setting: "4", unit: null }],
+  extensions: [],
+  schemas: [],
+  enums: [{ oid: "9", name: "public.mood", labels: ["sad", "happy"] }],
+  domains: [],
+  functions: [],
+  tables: [
+    {
+      oid: "10",
+      nsp: "public",
+      rel: "Parents",
+      relkind: "p",
+      reloptions: null,
+      relpersistence: "p",
+      relispartition: false,
+      partkey: "RANGE (name)",
+      bound: null,
+      parents: null,
+      cols: columns,
+    },
+    {
+      oid: "11",
+      nsp: "public",
+      rel: "child",
+      relkind: "r",
+      reloptions: ["fillfactor=70"],
+      relpersistence: "p",
+      relispartition: true,
+      partkey: null,
+      bound: "DEFAULT",
+      parents: ['public."Parents"'],
+      cols: columns,
+    },
+  ],
+  constraints: [
+    {
+      rel: "public.child",
+      conname: "child_pkey",
+      contype: "p",
+      def: "PRIMARY KEY (name) INCLUDE (feeling)",
+      convalidated: true,
+    },
+    {
+      rel: "public.child",
+      conname: "child_fkey",
+      contype: "f",
+      def: 'FOREIGN KEY (name) REFERENCES public."Parents"(name) ON DELETE SET NULL',
+      convalidated: true,
+    },
+  ],
+  indexes: [
+    {
+      def: `CREATE INDEX "by expression" ON public.child USING btree (lower((name)::text) DESC NULLS LAST, name varchar_pattern_ops) WHERE (feeling = 'happy'::public.mood)`,
+    },
+  ],
+  extstats: [
+    {
+      oid: "12",
+      nsp: "public",
+      stxname: "both",
+      def: "CREATE STATISTICS public.both ON name, feeling FROM public.child",
+    },
+  ],
+  extdata: [{ nsp: "public", stxname: "both", inh: false, nd: "a4bf", dep: null, mcv: "c251" }],
+  relstats: [
+    {
+      nsp: "public",
+      rel: "Parents",
+      relkind: "p",
+      amname: null,
+      relpages: -1,
+      reltuples: -1,
+      relallvisible: 0,
+      pages: null,
+    },
+    {
+      nsp: "public",
+      rel: "child",
+      relkind: "r",
+      amname: "heap",
+      relpages: 10,
+      reltuples: 1000,
+      relallvisible: 10,
+      pages: "12",
+    },
+    {
+      nsp: "public",
+      rel: "child_pkey",
+      relkind: "i",
+      amname: "btree",
+      relpages: 5,
+      reltuples: 1000,
+      relallvisible: 0,
+      pages: "5",
+    },
+  ],
+  attrstats: [
+    statistics("name", '{"a, b",c}', "{0.25,0.125}"),
+    statistics("feeling", "{happy}", "{1}"),
+  ],
+  timings: { gucs: 3 },
+};
