@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--tiny] [--data DIR]`: runs one benchmark of perfopt itself against its acceptance numbers. */
+/** `npm run bench -- NAME [--tiny] [--long] [--data DIR]`: runs one benchmark of perfopt itself against its acceptance numbers. */
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 
@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly tiny: boolean;
   /** A folder with data that is not part of the project; benchmarks that need it say so. */
   readonly dataDir: string | undefined;
+  /** Searches go on for many times as long, to show what there is to be found. */
+  readonly long?: boolean;
 }
 
 export interface BenchResult {
@@ -32,7 +34,11 @@ interface BenchModule {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
-  const options = { tiny: { type: "boolean", default: false }, data: { type: "string" } } as const;
+  const options = {
+    tiny: { type: "boolean", default: false },
+    long: { type: "boolean", default: false },
+    data: { type: "string" },
+  } as const;
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   const names = benchNames();
   const [name] = positionals;
@@ -46,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const bench: BenchModule = await import(new URL(`${name}.ts`, import.meta.url).href);
   const started = performance.now();
-  const result = await bench.run({ tiny: values.tiny, dataDir: values.data });
+  const result = await bench.run({ ...values, dataDir: values.data });
   process.stdout.write(print(result));
   process.stdout.write(`\n${((performance.now() - started) / 1_000).toFixed(1)} s\n`);
   return result.acceptance.every(({ ok }) => ok) ? 0 : 1;

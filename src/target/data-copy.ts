@@ -133,7 +133,7 @@ async function checkSize(bytes: number, { bytesMax, home }: CopyOptions): Promis
     throw new PerfoptError(
       "bad-input",
       `the tables hold ${formatBytes(bytes)}, and a copy of at most ${formatBytes(bytesMax)} is allowed`,
-      "allow more (--verify-max), or verify on a copy of your own (--verify-on URL)",
+      "allow more (--copy-max), or verify on a copy of your own (--verify-on URL)",
     );
   }
   const { bavail, bsize } = await statfs(home);
@@ -192,6 +192,8 @@ async function fill(
     copied: 0,
   };
   await copyAll(work);
+  // The source's dead rows cannot be vacuumed while the snapshot is held, and verifying takes longer than copying.
+  await source.end();
   options.onProgress?.("copied; building indexes and gathering statistics");
   const client = await connect(url, { statementTimeoutMs: COPY_TIMEOUT_MS });
   try {

@@ -2,6 +2,8 @@
  * A connection that builds or drops indexes: one at a time in a database, over all perfopts everywhere. The lock is the
  * server's, so it ends with the connection; who holds it is known by the connection's name, also when that perfopt was killed.
  */
+import { createHash } from "node:crypto";
+import { readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
@@ -15,7 +17,11 @@ const LOCKS = { "building or dropping an index": 1, "verifying indexes": 2 } as 
 const POLL_MS = 200;
 /** A server that restarts after a crash refuses connections for a while. */
 const RESTART_WAIT_MS = 60_000;
-const HOST_LENGTH_MAX = 24;
+/** Of a name that PostgreSQL cuts after 63 bytes. */
+const HOST_LENGTH_MAX = 14;
+const PLACE_LENGTH = 8;
+/** When a process started, where the system does not tell. */
+const UNKNOWN = "unknown";
 const END_WAIT_MS = 30_000;
 
 export interface SessionOptions {
@@ -66,12 +72,21 @@ async function connectAgain(url: string, options: SessionOptions): Promise<Clien
 
 /** `perfopt <process>.<when it started>@<machine>`: which process it is of, so that another perfopt can tell whether it lives. */
 async function ownName(): Promise<string> {
-  const started = (await startTicksOf(process.pid)) ?? "unknown";
-  return `${APPLICATION_NAME} ${process.pid}.${started.replaceAll(/\W+/g, "_")}@${ownHost()}`;
+  const started = (await startTicksOf(process.pid)) ?? UNKNOWN;
+  return `${APPLICATION_NAME} ${process.pid}.${started.replaceAll(/\W+/g, "_")}@${await ownPlace()}`;
 }
 
-function ownHost(): string {
-  return hostname().slice(0, HOST_LENGTH_MAX);
+/**
+ * Where this perfopt sees processes: machines may be named alike in the beginning, as those of one deployment are, and
+ * containers on the host's network are named like the host and cannot see each other's processes.
+ */
+async function ownPlace(): Promise<string> {
+  const processes = await readlink("/proc/self/ns/pid").catch(() => "");
+  const whole = `${hostname()} ${processes}`;
+  const hash = createHash("sha256").update(whole).digest("hex").slice(0, PLACE_LENGTH);
+  return `${hostname()
+    .replaceAll(/[^\w.-]+/g, "_")
+    .slice(0, HOST_LENGTH_MAX)}.${hash}`;
 }
 
 async function takeLock(client: Client, options: SessionOptions): Promise<void> {
@@ -112,10 +127,10 @@ async function findHolder(client: Client, lock: number): Promise<Holder | undefi
   return row && { pid: Number(row["pid"]), name: String(row["name"]) };
 }
 
-/** Only of this machine's processes can be said that they are gone. */
+/** Only of processes that would be seen from here can be said that they are gone. */
 async function isDead(name: string): Promise<boolean> {
   const match = /^perfopt (\d+)\.(\w+)@(.*)$/.exec(name);
-  if (!match || match[3] !== ownHost()) return false;
+  if (!match || match[2] === UNKNOWN || match[3] !== (await ownPlace())) return false;
   const pid = Number(match[1]);
   const startTicks = (await startTicksOf(pid))?.replaceAll(/\W+/g, "_");
   return startTicks !== match[2];

@@ -72,6 +72,7 @@ const DROP_LOCK_WAIT_MS = 30_000;
 /** Undoing must not wait for a forgotten transaction without end. */
 const DROP_TIMEOUT_MS = 120_000;
 const DUPLICATE_NAME = "42P07";
+const READ_ONLY = "25006";
 
 /** Throws PerfoptError with nothing left behind; a DirtyTargetError, should something be left. */
 export async function buildIndex(job: IndexJob): Promise<BuiltIndex> {
@@ -123,6 +124,14 @@ async function checkedSignature(
   try {
     return await signatureOf(client, index);
   } catch (error) {
+    if (sqlStateOf(error) === READ_ONLY) {
+      throw new PerfoptError(
+        "bad-input",
+        `index ${index.name} cannot be built: ${messageOf(error)}`,
+        "the database is a standby, or default_transaction_read_only is on for it or for this role: give one that may be written to",
+        { cause: error },
+      );
+    }
     throw new PerfoptError(
       "bad-input",
       `PostgreSQL does not take index ${index.name}: ${messageOf(error)}`,

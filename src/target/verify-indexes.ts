@@ -3,7 +3,7 @@
  * of perfopt's own, or a copy that the user gave (staging), where everything is taken away again at the end.
  */
 import type { Client } from "pg";
-import { messageOf, throwIfAborted } from "../core/errors.ts";
+import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import {
   createIndexSql,
   qualifiedName,
@@ -34,6 +34,7 @@ export interface StandOptions {
 const PREFIX = "perfopt_verify_";
 /** Another verification in the same database would be measured along. */
 const LOCK_WAIT_MS = 2_000;
+const DROP_LOCK_WAIT_MS = 2_000;
 const QUERY_CANCELED = "57014";
 
 /** Builds the indexes for as long as `use` takes. Ends statements and drops the indexes also when it is interrupted. */
@@ -79,16 +80,25 @@ async function sweep(client: Client): Promise<void> {
   }
 }
 
-/** Goes on although the user interrupts: that is when it is needed most. */
+/** Goes on although the user interrupts, and although one cannot be dropped: that is when it is needed most. */
 async function cleanUp(client: Client, { url, place, indexes }: StandOptions): Promise<void> {
+  const left: { readonly name: string; readonly because: string }[] = [];
   for (const index of indexes.map(nameForProof)) {
-    if (place === "given") await dropIndex({ url, index });
+    const name = qualifiedName(index.schema, index.name);
     // The whole copy goes anyway, and with it whatever a lost connection leaves.
+    if (place === "scratch") await client.query(`DROP INDEX IF EXISTS ${name}`).catch(() => {});
     else {
-      const name = qualifiedName(index.schema, index.name);
-      await client.query(`DROP INDEX IF EXISTS ${name}`).catch(() => {});
+      await dropIndex({ url, index }).catch((error: unknown) => {
+        left.push({ name, because: messageOf(error) });
+      });
     }
   }
+  if (left.length === 0) return;
+  throw new PerfoptError(
+    "dirty-target",
+    `${left.length} of the indexes that were built to be timed may still be there: ${left.map(({ because }) => because).join("; ")}`,
+    `drop them: ${left.map(({ name }) => `DROP INDEX CONCURRENTLY IF EXISTS ${name}`).join("; ")}; or verify there again, which begins by dropping them`,
+  );
 }
 
 interface BuiltForProof {
@@ -220,7 +230,10 @@ async function hideAllBut(
   if (hidden.length === 0) return;
   if (hiding === "drop") {
     const names = hidden.map(({ index }) => qualifiedName(index.schema, index.name));
+    // Who waits for this lock stops everybody else who wants the table; what is run afterwards has its own time limit.
+    await client.query(`SET LOCAL lock_timeout = ${DROP_LOCK_WAIT_MS}`);
     await client.query(`DROP INDEX ${names.join(", ")}`);
+    await client.query("SET LOCAL lock_timeout = 0");
     return;
   }
   const ids = hidden.flatMap((each) => each.ids);

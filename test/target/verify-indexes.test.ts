@@ -219,9 +219,40 @@ describe("on a copy that the user gave", { timeout: 60_000 }, () => {
       expect(await stand.plan(q, [])).toMatchObject({ reads: [] });
       expect(await stand.plan(q, [index.name])).toMatchObject({ reads: [index.name] });
       expect((await stand.run(q, [], 5_000)).kind).toBe("ran");
+      // A transaction that holds the table is not waited for at length: everybody else would queue behind.
+      const holder = await connect(url);
+      await holder.query("BEGIN; LOCK TABLE own IN ACCESS SHARE MODE");
+      expect(await stand.run(q, [], 60_000)).toMatchObject({
+        kind: "failed",
+        because: expect.stringContaining("lock timeout"),
+      });
+      await holder.end();
     });
     await withConnection(url, (client) => client.query("DROP TABLE own"));
     expect(await indexesLeft()).toEqual([]);
+  });
+
+  test("an index that cannot be dropped keeps none of the others, and is named with what to do", async () => {
+    await withConnection(url, (client) =>
+      client.query(
+        "CREATE TABLE first (owner int); CREATE TABLE second (owner int); ALTER TABLE first OWNER TO plain; ALTER TABLE second OWNER TO plain; GRANT CREATE ON SCHEMA public TO plain",
+      ),
+    );
+    const as = new URL(url);
+    [as.username, as.password] = ["plain", "plain"];
+    const indexes = [on("first", "owner"), on("second", "owner")];
+    const failing = withVerifyStand(options(indexes, { url: as.href, place: "given" }), () =>
+      withConnection(url, (client) => client.query("ALTER TABLE first OWNER TO CURRENT_USER")),
+    );
+    await expect(failing).rejects.toMatchObject({
+      code: "dirty-target",
+      message: expect.stringContaining("must be owner of index"),
+      hint: expect.stringContaining(
+        'DROP INDEX CONCURRENTLY IF EXISTS "public"."perfopt_verify_perfopt_first_owner"',
+      ),
+    });
+    expect(await indexesLeft()).toEqual(["perfopt_verify_perfopt_first_owner"]);
+    await withConnection(url, (client) => client.query("DROP TABLE first, second"));
   });
 });
 
@@ -262,6 +293,11 @@ describe("a copy of the data", { timeout: 90_000 }, () => {
           { name: "parted_a_id_idx", rows: 5_000 },
         ]);
       });
+      const held = await queryDatabase(
+        url,
+        "SELECT pid, query FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'perfopt' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()",
+      );
+      expect(held).toEqual([]);
       expect(copy.caveats).toHaveLength(1);
       expect(copy.caveats[0]).toMatch(/^shared_buffers = 1GB is not set on the copy/);
       await withVerifyStand({ ...options([byOwner]), url: copy.url }, async (stand) => {

@@ -2,13 +2,14 @@
 import type { IndexAdvice } from "../../core/advice.ts";
 import { adviceOf } from "./assemble.ts";
 import { lookAround } from "./find.ts";
-import { ideasOf, readStatements } from "./ideas.ts";
+import { ideasOf, readStatements, rowFinder } from "./ideas.ts";
 import { proposalOf, withoutIndexes, type Prove } from "./proposal.ts";
 import { poolOf } from "./search/pool.ts";
 import { searchIndexes } from "./search/search.ts";
 
 import { catalogOf } from "./snapshot/catalog-of.ts";
 import type { Snapshot } from "./snapshot/snapshot.ts";
+import { surcharges } from "./surcharge.ts";
 import { buildTimes, type AdviseInput, type Studied } from "./studied.ts";
 import { weigh } from "./weights.ts";
 import { heaviestStatements } from "./workload/heaviest.ts";
@@ -61,7 +62,12 @@ async function study(input: AdviseInput): Promise<Studied> {
   );
   const ideaLimits = { widthMax: limits.widthMax, rowsLeast: ROWS_LEAST };
   const ideas = ideasOf(read, catalog, weighed.shares, ideaLimits);
-  const pool = poolOf(ideas, read.statements, ideaLimits, catalog.extensions);
+  // Where a unique index finds the row already, a covering twin of it would spare one page.
+  const searched = read.statements.map(({ id, uses }) => ({
+    id,
+    uses: uses.filter((use) => rowFinder(use) === undefined),
+  }));
+  const pool = poolOf(ideas, searched, ideaLimits, catalog.extensions);
   onProgress?.(`${pool.ideas.length} ideas for ${read.statements.length} statements`);
   const builds = buildTimes(catalog, engine.buildSpeed);
   const found = await searchIndexes({
@@ -70,6 +76,7 @@ async function study(input: AdviseInput): Promise<Studied> {
     whatIf: engine.whatIf,
     maintenanceShare: (index, added) => writes.of(index, added, weighed.cost).percent / 100,
     buildMs: (index, added) => builds(index, added).ms,
+    surcharge: surcharges(catalog),
     limits,
     objective: weighed.objective,
     seed: input.seed,

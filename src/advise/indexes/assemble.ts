@@ -43,7 +43,7 @@ export async function adviceOf(
     },
     limits,
     workload: workloadOf(studied),
-    totals: totalsOf(studied),
+    totals: totalsOf(studied, selected),
     statements: statementsOf(studied, remedies),
     selected,
     rejected: distinct([
@@ -123,7 +123,7 @@ function effectOf({ id, before, after }: PricedStatement): readonly StatementEff
   return [{ id, costBefore: before.cost, costAfter: after.cost }];
 }
 
-function totalsOf({ found, weighed }: Studied): AdviceTotals {
+function totalsOf({ found, weighed }: Studied, selected: readonly SelectedIndex[]): AdviceTotals {
   const calls = new Map(
     weighed.workload.statements.map((statement) => [statement.id, statement.calls ?? 1]),
   );
@@ -143,7 +143,7 @@ function totalsOf({ found, weighed }: Studied): AdviceTotals {
         : Math.exp(factors.reduce((sum, factor) => sum + Math.log(factor), 0) / factors.length),
     better: factors.filter((factor) => factor < 1 - CHANGE_LEAST).length,
     worse: factors.filter((factor) => factor > 1 + CHANGE_LEAST).length,
-    bytes: found.selected.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: selected.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
 

@@ -30,6 +30,10 @@ export function objectionTo(
       return "it needs the extension pg_trgm, which is not installed: CREATE EXTENSION pg_trgm, then ask again";
     }
   }
+  const held = new Set([...index.columns.map(({ name }) => name), ...(index.include ?? [])]);
+  if (index.include !== undefined && table.columns.every(({ name }) => held.has(name))) {
+    return "it holds every column, which is the table once more";
+  }
   const method = index.method ?? "btree";
   const unfit = method === "btree" ? objectionToBtree(index, table) : undefined;
   if (unfit !== undefined) return unfit;

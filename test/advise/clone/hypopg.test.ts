@@ -47,6 +47,13 @@ describe("HypoPG", () => {
     await expect(opening).rejects.toThrow(PerfoptError);
   });
 
+  it("writes nothing in the user's database, and reads statements as their parser did", async () => {
+    const { connection, asked } = session("1.4");
+    await openHypopg(connection, { serverVersion: 150_018 });
+    expect(asked).toContain("SET default_transaction_read_only = on");
+    expect(asked).toContain("SET standard_conforming_strings = on");
+  });
+
   it("makes a set in its session, and gives plans with the names that were asked for", async () => {
     const { connection, asked } = session("1.3.1");
     const hypopg = await openHypopg(connection, { serverVersion: 150_018 });

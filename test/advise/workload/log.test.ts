@@ -26,7 +26,7 @@ const files = [
   ["csvlog-12.csv", "csv log"],
   ["csvlog-15.csv", "csv log"],
   ["csvlog-18.csv", "csv log"],
-  ["jsonlog-18.json", "json log"],
+  ["jsonlog-18.jsonl", "json log"],
 ] as const;
 
 describe.each(files)("%s", (name, kind) => {

@@ -63,6 +63,9 @@ export async function openHypopg(
       "run CREATE EXTENSION hypopg there, or leave the choice out: perfopt's own planner clone needs no extension",
     );
   }
+  // It is the user's database: nothing is written there, and a text ends where the parser that checks statements says.
+  await connection.query("SET default_transaction_read_only = on");
+  await connection.query("SET standard_conforming_strings = on");
   const version = String(row["version"]);
   const session: Session = {
     connection,

@@ -121,15 +121,19 @@ function unused(
       : weak
         ? `no scan (replicas count their own), but the counters run for ${readableAge(age)} only: weak evidence, ask again after ${readableAge(bounds.countersAgeLeastMs)}`
         : `no scan in the ${readableAge(age)} that the counters run (replicas count their own)`;
+  // Another one that nobody reads would go as well.
+  const staying = others(table, index).filter(
+    (other) => other.constraint || !isUnused(input, table, other, bounds),
+  );
   const key = table.foreignKeys.find(
     (each) =>
       coveringIndex(each.columns, [index]) !== undefined &&
-      coveringIndex(each.columns, others(table, index)) === undefined,
+      coveringIndex(each.columns, staying) === undefined,
   );
   const only = key
-    ? `. It alone serves the foreign key ${key.name}: without it a delete in ${key.referencedTable} would read this table`
+    ? `. No index that is read serves the foreign key ${key.name} beside it: without it a delete in ${key.referencedTable} would read this table, so drop it only where nothing is ever deleted there`
     : "";
-  return found("unused", table, index, `${period}${only}`, weak ? "no SQL" : "SQL");
+  return found("unused", table, index, `${period}${only}`, weak || key ? "no SQL" : "SQL");
 }
 
 /** By counters that run for long enough. */
