@@ -51,6 +51,19 @@ export function addSourceOptions(command: Command): Command {
     );
 }
 
+/** Of the load that a target's statements are taken from; a database or a snapshot has no use for them. */
+export function addTargetLoadOptions(command: Command): Command {
+  return command
+    .option("--persona <name>", "of the target's load: workload and rate of a persona")
+    .option("--workload <name>", "of the target's load: from the target file (default: the first)")
+    .option(
+      "--rate <rate>",
+      "of the target's load: requests a second such as 200, or 40% of saturation",
+    )
+    .option("--window <time>", "of the target's load: how long it is observed (default: 5s)")
+    .option("--seed <number>", "of the load, the search and the order of runs", "42");
+}
+
 /** A target that was started for it runs until `use` returns or throws. */
 export async function withAdviceSource<T>(
   context: Context,

@@ -11,11 +11,10 @@ import { adviceSql } from "../report/advice/sql.ts";
 import { writeDurably } from "../target/home.ts";
 import { addLimitOptions, percentOf } from "./advise-limits.ts";
 import { runAdvice, type AdviceOptions } from "./advise-session.ts";
-import { addSourceOptions } from "./advise-source.ts";
+import { addSourceOptions, addTargetLoadOptions } from "./advise-source.ts";
 import { addVerifyOptions } from "./advise-verify.ts";
 import type { Context } from "./context.ts";
 import { printDocument } from "./document.ts";
-import { addLoadOptions } from "./load.ts";
 
 interface AdviseOptions extends AdviceOptions {
   readonly format: "text" | "md" | "json" | "sql";
@@ -63,13 +62,12 @@ export function addAdvise(program: Command, context: Context): void {
       "--fail-on-missing [percent]",
       `exit 1 when a statement would get cheaper by more (default: ${FAIL_ABOVE})`,
     );
-  addLoadOptions(command, { window: "5s", warmup: "1s" }).action((options: AdviseOptions) =>
-    adviseCommand(context, options),
-  );
+  addTargetLoadOptions(command).action((options: AdviseOptions) => adviseCommand(context, options));
   command.addHelpText(
     "after",
     `
-Exit codes: 0 advised, 1 an index is missing (--fail-on-missing), 2 bad input, 3 nothing could be priced, 130 interrupted.
+Exit codes: 0 advised, 1 an index is missing (--fail-on-missing), 2 bad input, 3 nothing could be priced,
+4 an index that --verify-on built could not be dropped again, 130 interrupted.
 Examples:
   perfopt advise indexes --url "$DATABASE_URL"
   perfopt advise indexes --snapshot db.json --queries queries.sql --disk 500mb

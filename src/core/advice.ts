@@ -189,6 +189,8 @@ export interface DropSimulation {
 /** Estimated and measured side by side: the set built in a scratch copy, statements run with and without it in turns. */
 export interface Verification {
   readonly design: string;
+  /** In a database that the user gave, which may hold less: sizes there are not those that the advised one will have. */
+  readonly elsewhere?: true;
   readonly repetitions: number;
   readonly statements: readonly VerifiedStatement[];
   /** Taken out again, with what proved it. */

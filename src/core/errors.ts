@@ -54,5 +54,5 @@ export function throwIfAborted(signal: AbortSignal): void {
 
 /** Hides user and password of every URL in a text, so that it may be printed or stored. */
 export function redactSecrets(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, "$1***@");
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/"']+@/gi, "$1***@");
 }

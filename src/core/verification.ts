@@ -27,6 +27,8 @@ export interface VerifyIndex {
 export interface VerifyStand {
   /** Where and how statements are timed, for the report. */
   readonly design: string;
+  /** Its data may be others than those of the database that is advised. */
+  readonly elsewhere?: true;
   readonly sizes: readonly {
     readonly name: string;
     readonly bytes: number;

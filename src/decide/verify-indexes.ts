@@ -92,6 +92,7 @@ export async function verifyIndexes(
   }));
   return {
     design: stand.design,
+    ...(stand.elsewhere ? { elsewhere: true } : {}),
     repetitions: rules.pairs,
     statements: verified.map((each) => each.verified),
     removed: state.removed,

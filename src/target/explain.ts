@@ -1,6 +1,7 @@
 /** EXPLAIN of one statement of a workload, planned or run, and what matters of its plan. */
 import type { Client, QueryConfig, QueryResult } from "pg";
 import { qualifiedName } from "../core/index-definition.ts";
+import { sqlStateOf } from "./index-state.ts";
 import { rowsOf } from "./sql.ts";
 
 export interface ExplainedPlan {
@@ -30,6 +31,7 @@ interface SingleStatement extends QueryConfig {
 }
 
 const PREPARED = "perfopt_statement";
+const INDETERMINATE_TYPE = "42P18";
 
 /**
  * The plan that the statement would get now; for one with $1, $2 the plan that fits all values. To be called outside a
@@ -40,14 +42,12 @@ export async function planStatement(
   sql: string,
   inTransaction: () => Promise<void> = async () => {},
 ): Promise<ExplainedPlan> {
-  // Only one statement can be prepared, whatever the text says; so that it may be sent as text afterwards.
-  await single(client, `PREPARE ${PREPARED} AS ${sql}`);
   try {
+    await prepare(client, sql);
     const [row] = await rowsOf(
       client,
-      `SELECT coalesce(array_length(parameter_types, 1), 0) AS parameters,
-         current_setting('server_version_num')::int >= 160000 AS generic
-       FROM pg_prepared_statements WHERE name = $1`,
+      `SELECT current_setting('server_version_num')::int >= 160000 AS generic,
+         (SELECT coalesce(array_length(parameter_types, 1), 0) FROM pg_prepared_statements WHERE name = $1) AS parameters`,
       [PREPARED],
     );
     return await rolledBack(client, async () => {
@@ -59,6 +59,18 @@ export async function planStatement(
     });
   } finally {
     await client.query(`DEALLOCATE ${PREPARED}`).catch(() => {});
+  }
+}
+
+/**
+ * Only one statement can be prepared, whatever the text says; so that it may be sent as text afterwards. Parameters of no known type
+ * are refused after that was checked, and EXPLAIN (GENERIC_PLAN) takes them.
+ */
+async function prepare(client: Client, sql: string): Promise<void> {
+  try {
+    await single(client, `PREPARE ${PREPARED} AS ${sql}`);
+  } catch (error) {
+    if (sqlStateOf(error) !== INDETERMINATE_TYPE) throw error;
   }
 }
 

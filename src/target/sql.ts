@@ -23,6 +23,14 @@ export interface ConnectOptions {
 export type Parameters = readonly (string | number | boolean | null)[];
 
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Client> {
+  // What is no URL may hold a password in any place, so it is never shown, also not in a message of the server's.
+  if (!URL.canParse(url)) {
+    throw new PerfoptError(
+      "bad-input",
+      "what was given as a database is no URL (it is not shown here)",
+      "give one such as postgres://user@host:5432/database",
+    );
+  }
   const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   const client = new Client({
     connectionString: url,

@@ -175,6 +175,7 @@ async function standOf(
   const stage: Stage = { client, hiding, built, unvacuumed: new Set(), writers: new Set() };
   return {
     design: designOf(hiding, options.place),
+    ...(options.place === "given" ? { elsewhere: true } : {}),
     sizes: built.map(({ name, bytes, buildMs }) => ({ name, bytes, buildMs })),
     plan: (statement, visible) => {
       throwIfAborted(options.signal);

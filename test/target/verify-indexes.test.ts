@@ -214,6 +214,7 @@ describe("on a copy that the user gave", { timeout: 60_000 }, () => {
     const index = on("own", "owner");
     await withVerifyStand(options([index], { url: as.href, place: "given" }), async (stand) => {
       expect(stand.design).toContain("dropped");
+      expect(stand.elsewhere).toBe(true);
       const q = statement("SELECT count(id) FROM own WHERE owner = 7");
       expect(await stand.plan(q, [index.name])).toMatchObject({ reads: [index.name] });
       expect(await stand.plan(q, [])).toMatchObject({ reads: [] });

@@ -85,7 +85,8 @@ async function selectedOf(
   verification: Verification | undefined,
 ): Promise<SelectedIndex> {
   const { input, found, pool, weighed, writes, catalog } = studied;
-  const built = verification?.sizes.find(({ name }) => name === index.name);
+  const sizes = verification?.elsewhere ? [] : (verification?.sizes ?? []);
+  const built = sizes.find(({ name }) => name === index.name);
   // Made already: asking again costs nothing.
   const added = await input.engine.whatIf.add(index);
   const size =

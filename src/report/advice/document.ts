@@ -147,7 +147,7 @@ function howFound({ engine, limits, workload, statements }: IndexAdvice): readon
   const by =
     kind === "planner-clone"
       ? `a clone of the database's planner (PostgreSQL ${engineVersion}, without its rows; the database has ${sourceVersion})`
-      : `HypoPG in PostgreSQL ${engineVersion}`;
+      : `HypoPG ${engineVersion} in PostgreSQL ${sourceVersion}`;
   const ended =
     engine.endedBy === undefined
       ? "the search came to its end"

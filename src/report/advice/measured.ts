@@ -2,6 +2,7 @@
 import type { IndexAdvice, VerifiedStatement } from "../../core/advice.ts";
 import { describeIndex } from "../../core/index-definition.ts";
 import { formatBytes, formatDuration } from "../../core/units.ts";
+import { countOf } from "../format.ts";
 import { sentence } from "../markdown-text.ts";
 import { list, table, type Block, type Cell, type Tone } from "../outputs/document.ts";
 import { ended, factorChange, idOf, measuredChange } from "./words.ts";
@@ -19,17 +20,20 @@ export function measuredBlocks({ verification }: IndexAdvice): readonly (Block |
     },
     table(
       ["statement", "estimated", "measured time", "median", "verdict"],
-      statements.map(rowOf),
+      statements.filter((each) => !keepsItsPlan(each)).map(rowOf),
       WIDTHS,
     ),
+    list(unchangedInWords(statements.filter(keepsItsPlan).length)),
     list(
       removed.map(
         ({ index, because }) => `Taken out again: ${describeIndex(index)}. ${ended(because)}`,
       ),
     ),
     list(
-      statements.flatMap(({ id, note }) =>
-        note === undefined ? [] : [`${idOf(id)}: ${ended(note)}`],
+      statements.flatMap((each) =>
+        each.note === undefined || keepsItsPlan(each)
+          ? []
+          : [`${idOf(each.id)}: ${ended(each.note)}`],
       ),
     ),
     table(
@@ -42,6 +46,18 @@ export function measuredBlocks({ verification }: IndexAdvice): readonly (Block |
       ]),
       SIZE_WIDTHS,
     ),
+  ];
+}
+
+/** Nothing was there to be timed. */
+function keepsItsPlan({ verdict, measured }: VerifiedStatement): boolean {
+  return verdict === "no difference shown" && measured === undefined;
+}
+
+function unchangedInWords(count: number): readonly string[] {
+  if (count === 0) return [];
+  return [
+    `${countOf(count, "statement")} ${count === 1 ? "has" : "have"} the same plan with the indexes and without, and ${count === 1 ? "was" : "were"} not timed.`,
   ];
 }
 

@@ -46,9 +46,12 @@ export function formatShare(share: number): string {
   return Number.isFinite(share) ? formatRatio(share) : NOT_MEASURED;
 }
 
-/** Ids of pg_stat_statements are long numbers: enough of one to find it again. */
+/** Ids of pg_stat_statements are long numbers: their end is enough to find one again, and leaves the room to the statement. */
 export function idOf(id: string): string {
-  return shortened(id, ID_CHARACTERS);
+  const number = /^-?\d{10,}(?=#|$)/.exec(id)?.[0];
+  return number === undefined
+    ? shortened(id, ID_CHARACTERS)
+    : `query …${number.slice(-6)}${id.slice(number.length)}`;
 }
 
 /** `Q7 4.21k to 12.1 (-99.7 %)`. */
@@ -58,6 +61,7 @@ export function effectInWords({ id, costBefore, costAfter }: StatementEffect): s
 
 /** Where the sizes of the selected indexes come from. */
 export function sizesFrom({ selected, verification }: IndexAdvice): "measured" | "estimated" {
+  if (verification?.elsewhere) return "estimated";
   const built = new Set(verification?.sizes.map(({ name }) => name));
   return selected.every(({ index }) => built.has(index.name)) ? "measured" : "estimated";
 }

@@ -57,6 +57,11 @@ describe("what is said of proof", () => {
     expect(markdown(adviceOf({ verification }))).toContain("1.64 MB (estimated)");
     const only = adviceOf({ verification, selected: [orders] });
     expect(markdown(only)).toContain("Size: measured.");
+    const elsewhere = adviceOf({
+      verification: { ...verification, elsewhere: true },
+      selected: [orders],
+    });
+    expect(markdown(elsewhere)).toContain("Size: estimated.");
   });
 });
 

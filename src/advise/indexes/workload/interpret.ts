@@ -41,9 +41,12 @@ export function interpret(text: string): Interpreted {
   if (translated !== undefined && again.kind === "parsed") {
     return read(translated, again.statement, true);
   }
+  // pg_stat_statements writes $1 for the name of a savepoint, which the grammar has no parameter for.
+  if (TRANSACTION.test(sql)) return usual("it is a utility statement without a plan (TRANSACTION)");
   return leftOut(isCutOff(sql, asItIs.because) ? CUT_OFF : asItIs.because);
 }
 
+const TRANSACTION = /^(?:savepoint|release|rollback|prepare transaction|commit prepared)\b/i;
 const CUT_OFF =
   "its text is cut off (track_activity_query_size, or a limit of the tool that exported it)";
 
