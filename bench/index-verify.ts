@@ -6,7 +6,7 @@ import { indexName, type IndexDefinition } from "../src/core/index-definition.ts
 import type { Verification } from "../src/core/advice.ts";
 import type { VerifyIndex, VerifyStatement } from "../src/core/verification.ts";
 import { defaultVerifyRules, verifyIndexes } from "../src/decide/verify-indexes.ts";
-import { comparePairs } from "../src/decide/verify-pairs.ts";
+import { comparePairs, type Outcome } from "../src/decide/verify-pairs.ts";
 import { initialisePostgres, startPostgres } from "../src/target/postgres-server.ts";
 import { defaultIndexLimits } from "../src/target/safe-index.ts";
 import { queryDatabase, withConnection, withDatabase } from "../src/target/sql.ts";
@@ -79,12 +79,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
         { indexes: indexesToVerify(), statements: input, onProgress: () => {} },
         rules,
       );
-      const factors = new Map(
-        [...unproven].map(([id, outcome]) => [
-          id,
-          outcome.kind === "measured" ? outcome.factor.factor : Number.NaN,
-        ]),
-      );
+      const factors = new Map([...unproven].map(([id, outcome]) => [id, factorAtLeast(outcome)]));
       return result(rows, verification, factors);
     });
   });
@@ -191,7 +186,7 @@ function result(
   unproven: ReadonlyMap<string, number>,
 ): BenchResult {
   const reads = [...unproven].filter(([id]) => id !== WRITE);
-  const slowestRead = Math.max(...reads.map(([, value]) => value));
+  const slowestRead = Math.max(...reads.map(([, value]) => value).filter(Number.isFinite));
   return {
     title: `index-verify: ${rows} rows a table; factors of cost or time with the indexes over without`,
     head: ["statement", "estimated", "all indexes, measured", "after verification", "verdict"],
@@ -248,6 +243,13 @@ function isRight(
     goal: right,
     ok: (out === undefined) === (right === "kept"),
   };
+}
+
+/** What ran out of time with the indexes takes at least so many times as long. */
+function factorAtLeast(outcome: Outcome): number {
+  if (outcome.kind === "measured") return outcome.factor.factor;
+  const late = outcome.kind === "timeout" && outcome.who === "candidate";
+  return late ? outcome.limitMs / outcome.otherMs : Number.NaN;
 }
 
 function factor(value: number | undefined): string {

@@ -10,7 +10,9 @@ import { quoteName } from "../core/index-definition.ts";
 import { parseBytes, parseDuration } from "../core/units.ts";
 import { defaultVerifyRules, verifyIndexes, type VerifyRules } from "../decide/verify-indexes.ts";
 import { withDataCopy } from "../target/data-copy.ts";
+import { sqlStateOf } from "../target/index-state.ts";
 import { defaultIndexLimits } from "../target/safe-index.ts";
+import { readOnly, withConnection } from "../target/sql.ts";
 import { withVerifyStand, type StandOptions } from "../target/verify-indexes.ts";
 import type { SourceOptions } from "./advise-database.ts";
 import type { AdviceSource } from "./advise-source.ts";
@@ -47,7 +49,7 @@ export function addVerifyOptions(command: Command): Command {
     .option("--query-timeout <time>", "of one run of a statement (default: 60s)");
 }
 
-/** Undefined when nobody asked for it. Throws bad-input before anything is measured. */
+/** Undefined when nobody asked for it. Throws bad-input before anything is measured; what it returns does before anything is built. */
 export function proverOf(
   context: Context,
   options: VerifyOptions,
@@ -67,10 +69,14 @@ export function proverOf(
   }
   const prove = (at: Pick<StandOptions, "url" | "place" | "dataFolder">) => (proposal: Proposal) =>
     timed(context, at, proposal, rules, progress);
-  if (options.verifyOn !== undefined) {
-    return prove({ url: options.verifyOn, place: "given", dataFolder: undefined });
-  }
   const { database, snapshot } = source;
+  const { verifyOn } = options;
+  if (verifyOn !== undefined) {
+    return async (proposal) => {
+      if (database?.disposable === false) await refuseAdvised(database.url, verifyOn);
+      return prove({ url: verifyOn, place: "given", dataFolder: undefined })(proposal);
+    };
+  }
   if (database === undefined) {
     throw new PerfoptError(
       "bad-input",
@@ -104,6 +110,58 @@ export function proverOf(
       },
     );
   };
+}
+
+/** The one that is advised may be in production, whatever its URL looks like: a host has several names. */
+async function refuseAdvised(advisedUrl: string, givenUrl: string): Promise<void> {
+  const [advised, given] = [await identityOf(advisedUrl), await identityOf(givenUrl)];
+  if (advised.database !== given.database) return;
+  if (advised.startedAt === given.startedAt) {
+    throw new PerfoptError(
+      "bad-input",
+      "--verify-on is the database that is advised, and indexes would be built in it",
+      "give a copy of it that nobody needs; or --verify, which makes one on this machine",
+    );
+  }
+  // A copy of the files has its original's identifier too, and is told from it by when its server started; a standby's primary is not.
+  if (!advised.standby || advised.system === undefined || advised.system !== given.system) return;
+  throw new PerfoptError(
+    "bad-input",
+    "the database that is advised is a standby, and --verify-on may be its primary: both are of one cluster",
+    "give another copy, or --verify; if it is a copy after all, advise from `perfopt snapshot` by --snapshot",
+  );
+}
+
+interface DatabaseIdentity {
+  readonly database: unknown;
+  /** Of the server, to the microsecond. */
+  readonly startedAt: unknown;
+  readonly standby: boolean;
+  /** Undefined where the role, or the provider, does not let it be asked for. */
+  readonly system: unknown;
+}
+
+function identityOf(url: string): Promise<DatabaseIdentity> {
+  return withConnection(url, async (client) => {
+    const [row] = await readOnly(
+      client,
+      `SELECT current_database()::text AS database, extract(epoch FROM pg_postmaster_start_time())::text AS started,
+         pg_is_in_recovery() AS standby`,
+    );
+    const [control] = await readOnly(
+      client,
+      "SELECT system_identifier::text AS system FROM pg_control_system()",
+    ).catch((error: unknown) => {
+      if (sqlStateOf(error) === undefined) throw error;
+      return [];
+    });
+    return {
+      database: row?.["database"],
+      startedAt: row?.["started"],
+      standby: row?.["standby"] === true,
+      system: control?.["system"],
+    };
+  });
 }
 
 function rulesOf(options: VerifyOptions, regressionMax: number): VerifyRules {

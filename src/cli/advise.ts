@@ -114,12 +114,18 @@ async function outputFolder(
   return folder;
 }
 
+/** For their owner alone: statements hold the constants that somebody asked for. */
 async function writeFiles(folder: string, advice: IndexAdvice): Promise<void> {
   const { up, down } = adviceSql(advice);
-  await writeDurably(join(folder, "advice.json"), `${jsonOf(advice)}\n`);
-  await writeDurably(join(folder, "advice.md"), adviceMarkdown(advice) ?? "");
-  await writeDurably(join(folder, "up.sql"), up);
-  await writeDurably(join(folder, "down.sql"), down);
+  const files = {
+    "advice.json": `${jsonOf(advice)}\n`,
+    "advice.md": adviceMarkdown(advice) ?? "",
+    "up.sql": up,
+    "down.sql": down,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await writeDurably(join(folder, name), text, 0o600);
+  }
 }
 
 function print(context: Context, options: AdviseOptions, advice: IndexAdvice): void {

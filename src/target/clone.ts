@@ -44,20 +44,6 @@ export function cloneDatabase(source: CloneSource, name: string): Promise<void> 
   });
 }
 
-/** A copy that is gone when `use` returns or throws. Given its superuser's URL. */
-export async function withClone<T>(
-  source: CloneSource,
-  name: string,
-  use: (url: string) => Promise<T>,
-): Promise<T> {
-  await cloneDatabase(source, name);
-  try {
-    return await use(withDatabase(source.adminUrl, name));
-  } finally {
-    await dropClone(source.adminUrl, name);
-  }
-}
-
 /** Drops a database that perfopt made, ending its sessions; refuses any other. */
 export async function dropClone(adminUrl: string, name: string): Promise<void> {
   if (!name.startsWith(CLONE_PREFIX)) {

@@ -6,18 +6,25 @@ import { downSql, indexSteps, type PartitionTree } from "../core/partitioned-ind
 import { readIndexState, readPartitionTree } from "./index-state.ts";
 import { sessionsInTheWay, underShortLock } from "./index-waits.ts";
 
-/** One sentence on what was done. Idempotent. */
-export async function removeIndex(client: Client, index: IndexDefinition): Promise<string> {
+/** One sentence on what was done. Idempotent. With `only` (quoted names) nothing else is touched: it is somebody else's. */
+export async function removeIndex(
+  client: Client,
+  index: IndexDefinition,
+  only?: ReadonlySet<string>,
+): Promise<string> {
   const tree = await treeOrNone(client, index);
+  const isThere = async ({ schema, name }: IndexDefinition) =>
+    only?.has(qualifiedName(schema, name)) !== false &&
+    (await readIndexState(client, { schema, name })) !== undefined;
   if (!tree?.partitioned) {
-    if (!(await readIndexState(client, index))) return `index ${index.name} is not there`;
+    if (!(await isThere(index))) return `index ${index.name} is not there`;
     await drop(client, index, tree);
     return `index ${index.name} is dropped, and the catalog has it no more`;
   }
   let dropped = 0;
   // The whole one first: those of the partitions that are attached go with it.
   for (const step of indexSteps(index, tree)) {
-    if (step.kind === "attach" || !(await readIndexState(client, step.index))) continue;
+    if (step.kind === "attach" || !(await isThere(step.index))) continue;
     await drop(client, step.index, step.kind === "leaf" ? undefined : tree);
     dropped += 1;
   }
@@ -44,9 +51,12 @@ async function drop(
   tree: PartitionTree | undefined,
 ): Promise<void> {
   const name = qualifiedName(index.schema, index.name);
+  const statements = downSql(index, tree);
+  // Whatever was built for a verification, no rollback knows.
+  const byHand = `drop it by hand: ${statements.join("; ")}; or, after a run, by \`perfopt rollback\``;
   await client.query("SET lock_timeout = 0");
   try {
-    for (const sql of downSql(index, tree)) {
+    for (const sql of statements) {
       if (tree?.partitioned) await underShortLock(client, sql);
       else await client.query(sql);
     }
@@ -55,7 +65,7 @@ async function drop(
     throw new PerfoptError(
       "dirty-target",
       `index ${name} could not be dropped: ${messageOf(error)}${holders.length > 0 ? `; open transactions: ${holders.join("; ")}` : ""}`,
-      "end what it waits for, then run `perfopt rollback`",
+      `end what it waits for, then ${byHand}`,
       { cause: error },
     );
   }
@@ -63,6 +73,6 @@ async function drop(
   throw new PerfoptError(
     "dirty-target",
     `index ${name} is still in the catalog after it was dropped`,
-    "look at it by hand, then run `perfopt rollback`",
+    byHand,
   );
 }

@@ -100,15 +100,26 @@ async function takeLock(client: Client, options: SessionOptions): Promise<void> 
     if (row?.["got"] === true) return;
     const holder = await findHolder(client, LOCKS[purpose]);
     if (holder && (await isDead(holder.name))) await endSession(client, holder.pid);
-    else if (holder && performance.now() > deadline) {
-      throw new PerfoptError(
-        "cannot-measure",
-        `another perfopt is ${purpose} in this database: session ${holder.pid} (${holder.name})`,
-        `wait until it is done; if that perfopt is gone, end its session: SELECT pg_terminate_backend(${holder.pid})`,
-      );
-    }
+    else if (performance.now() > deadline) throw lockIsHeld(purpose, holder);
     await delay(POLL_MS);
   }
+}
+
+function lockIsHeld(purpose: keyof typeof LOCKS, holder: Holder | undefined): PerfoptError {
+  const what = `another perfopt is ${purpose} in this database`;
+  if (holder) {
+    return new PerfoptError(
+      "cannot-measure",
+      `${what}: session ${holder.pid} (${holder.name})`,
+      `wait until it is done; if that perfopt is gone, end its session: SELECT pg_terminate_backend(${holder.pid})`,
+    );
+  }
+  // A prepared transaction holds locks without a session.
+  return new PerfoptError(
+    "cannot-measure",
+    `${what}, or its lock is held by a transaction without a session`,
+    `try again; if it stays so, look for it: SELECT * FROM pg_locks WHERE locktype = 'advisory' AND classid = ${LOCK_CLASS}, and SELECT * FROM pg_prepared_xacts (ROLLBACK PREPARED ends one)`,
+  );
 }
 
 interface Holder {
@@ -158,6 +169,6 @@ function stillThere(pid: number, because: string): PerfoptError {
   return new PerfoptError(
     "dirty-target",
     `session ${pid} of an earlier perfopt could not be ended: ${because}`,
-    `end it with SELECT pg_terminate_backend(${pid}), then \`perfopt rollback\``,
+    `end it with SELECT pg_terminate_backend(${pid}), then do this again (after a run: \`perfopt rollback\`)`,
   );
 }

@@ -71,12 +71,14 @@ const BUILD_LOCK_WAIT_MS = 2_000;
 const DROP_LOCK_WAIT_MS = 30_000;
 /** Undoing must not wait for a forgotten transaction without end. */
 const DROP_TIMEOUT_MS = 120_000;
-const DUPLICATE_NAME = "42P07";
+/** The second is of who asks for a name in the very moment in which another gets it; no index here is a unique one. */
+const NAME_TAKEN: ReadonlySet<string | undefined> = new Set(["42P07", "23505"]);
 const READ_ONLY = "25006";
 
 /** Throws PerfoptError with nothing left behind; a DirtyTargetError, should something be left. */
 export async function buildIndex(job: IndexJob): Promise<BuiltIndex> {
   let building: number | undefined;
+  const mine = new Set<string>();
   const session = { statementTimeoutMs: job.limits.buildTimeoutMs, lockWaitMs: BUILD_LOCK_WAIT_MS };
   try {
     return await withIndexSession(job.url, session, async ({ client, pid }) => {
@@ -85,8 +87,8 @@ export async function buildIndex(job: IndexJob): Promise<BuiltIndex> {
       const table = { ...job.index, limits: job.limits, signal: job.signal };
       await waitForLock(client, table, "ACCESS SHARE");
       const signature = await checkedSignature(client, job.index);
-      const there = await ownIndex(client, job, steps, signature);
-      if (there?.valid) return verified(client, job, steps, undefined);
+      const there = await ownIndexes(client, job, steps, signature);
+      if (there.get(nameOf(job.index))?.valid) return verified(client, job, steps, undefined);
       const disk = await checkDisk(client, job);
       await waitUntilBuildable(client, table);
       const unseen = await unseenSessions(client);
@@ -94,12 +96,13 @@ export async function buildIndex(job: IndexJob): Promise<BuiltIndex> {
       await job.beforeBuild();
       building = pid;
       const started = performance.now();
-      for (const step of steps) await take(step, client, job);
+      for (const name of there.keys()) mine.add(name);
+      for (const step of steps) await take(step, client, job, mine);
       return verified(client, job, steps, { ms: performance.now() - started, notes });
     });
   } catch (error) {
     if (building === undefined) throw error;
-    throw await cleanedUp(job, building, error);
+    throw await cleanedUp(job, { building, mine }, error);
   }
 }
 
@@ -107,13 +110,14 @@ export async function buildIndex(job: IndexJob): Promise<BuiltIndex> {
 export function dropIndex(
   job: Pick<IndexJob, "url" | "index">,
   endFirst?: number,
+  only?: ReadonlySet<string>,
 ): Promise<string> {
   const session = {
     statementTimeoutMs: DROP_TIMEOUT_MS,
     lockWaitMs: DROP_LOCK_WAIT_MS,
     ...(endFirst === undefined ? {} : { endFirst }),
   };
-  return withIndexSession(job.url, session, ({ client }) => removeIndex(client, job.index));
+  return withIndexSession(job.url, session, ({ client }) => removeIndex(client, job.index, only));
 }
 
 /** What is wrong with a definition is found on an empty copy of the table, before anything is done to the real one. */
@@ -141,21 +145,25 @@ async function checkedSignature(
   }
 }
 
-/** What perfopt has built of it already, partitions' indexes included; anybody else's of such a name stay untouched. */
-async function ownIndex(
+/** What perfopt has built of it already, partitions' indexes included, by name; anybody else's of such a name stay untouched. */
+async function ownIndexes(
   client: Client,
-  { index, own }: IndexJob,
+  { own }: IndexJob,
   steps: readonly IndexStep[],
   signature: string | undefined,
-): Promise<IndexState | undefined> {
+): Promise<ReadonlyMap<string, IndexState>> {
   const states = new Map<string, IndexState>();
   for (const step of steps) {
     const state = await readIndexState(client, step.index);
     if (!state) continue;
     if (!own || !isSame(state, step.index, signature)) throw inTheWay(step.index, state, own);
-    states.set(step.index.name, state);
+    states.set(nameOf(step.index), state);
   }
-  return states.get(index.name);
+  return states;
+}
+
+function nameOf({ schema, name }: Pick<IndexDefinition, "schema" | "name">): string {
+  return qualifiedName(schema, name);
 }
 
 function inTheWay(index: IndexDefinition, state: IndexState, own: boolean): PerfoptError {
@@ -181,14 +189,22 @@ function isSame(state: IndexState, index: IndexDefinition, signature: string | u
   return state.table === index.table && (signature === undefined || state.signature === signature);
 }
 
-/** One statement, unless its work is done: what a killed perfopt has left is gone on with. */
-async function take(step: IndexStep, client: Client, job: IndexJob): Promise<void> {
+/** One statement, unless its work is done: what a killed perfopt has left is gone on with. `mine` gets its name. */
+async function take(
+  step: IndexStep,
+  client: Client,
+  job: IndexJob,
+  mine: Set<string>,
+): Promise<void> {
   const { index } = step;
   throwIfAborted(job.signal);
   const state = await readIndexState(client, index);
+  // Made by somebody else in the meantime: theirs.
+  if (state && !mine.has(nameOf(index))) throw inTheWay(index, state, false);
   switch (step.kind) {
     case "parent":
-      if (!state) await underShortLock(client, step.sql, job.signal);
+      if (state) return;
+      await create(index, mine, () => underShortLock(client, step.sql, job.signal));
       return;
     case "attach":
       if (!state?.attached) await underShortLock(client, step.sql, job.signal);
@@ -200,10 +216,25 @@ async function take(step: IndexStep, client: Client, job: IndexJob): Promise<voi
       await client.query(`SET statement_timeout = ${job.limits.buildTimeoutMs}`);
       // A lock timeout is what leaves invalid indexes behind: the waits are bounded by the statement's own limit.
       await client.query("SET lock_timeout = 0");
-      await cancelledOnAbort(client, job, () => client.query(step.sql));
+      await create(index, mine, () => cancelledOnAbort(client, job, () => client.query(step.sql)));
       if (!(await readIndexState(client, index))?.valid) {
         throw new Error(`the catalog calls ${index.name} invalid after the build`);
       }
+  }
+}
+
+/** Also what fails may have left something under the name, unless the name was somebody else's. */
+async function create(
+  index: IndexDefinition,
+  mine: Set<string>,
+  statement: () => Promise<unknown>,
+): Promise<void> {
+  mine.add(nameOf(index));
+  try {
+    await statement();
+  } catch (error) {
+    if (NAME_TAKEN.has(sqlStateOf(error))) mine.delete(nameOf(index));
+    throw error;
   }
 }
 
@@ -247,11 +278,13 @@ async function analyse(client: Client, index: IndexDefinition): Promise<string> 
 }
 
 /** The error to throw, after whatever the build has left is gone. */
-async function cleanedUp(job: IndexJob, building: number, error: unknown): Promise<unknown> {
-  // Made by somebody else in the meantime: theirs.
-  if (sqlStateOf(error) === DUPLICATE_NAME) return failed(job, error, "nothing of it is left");
+async function cleanedUp(
+  job: IndexJob,
+  { building, mine }: { readonly building: number; readonly mine: ReadonlySet<string> },
+  error: unknown,
+): Promise<unknown> {
   try {
-    await dropIndex(job, building);
+    if (mine.size > 0) await dropIndex(job, building, mine);
   } catch (undo) {
     return new DirtyTargetError(
       `index ${job.index.name} could not be built (${messageOf(error)}), and what the build left could not be dropped: ${messageOf(undo)}`,

@@ -98,7 +98,7 @@ export async function rowsOf(
 }
 
 /** The rows of a result, likewise. */
-export function plainRows({
+function plainRows({
   rows,
 }: {
   readonly rows: readonly Record<string, unknown>[];

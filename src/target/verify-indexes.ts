@@ -34,8 +34,10 @@ export interface StandOptions {
 const PREFIX = "perfopt_verify_";
 /** Another verification in the same database would be measured along. */
 const LOCK_WAIT_MS = 2_000;
-const DROP_LOCK_WAIT_MS = 2_000;
+/** In a database that the user gave, others may write: a wait for their locks is nothing of the statement's own. */
+const RUN_LOCK_WAIT_MS = 2_000;
 const QUERY_CANCELED = "57014";
+const LOCK_NOT_AVAILABLE = "55P03";
 
 /** Builds the indexes for as long as `use` takes. Ends statements and drops the indexes also when it is interrupted. */
 export function withVerifyStand<T>(
@@ -218,6 +220,11 @@ function designOf(hiding: Hiding, place: StandOptions["place"]): string {
   );
 }
 
+/** For the rest of the transaction. Who waits for a strong lock stops everybody else who wants the table. */
+async function limitLockWait(client: Client, waitMs: number): Promise<void> {
+  await client.query(`SET LOCAL lock_timeout = ${Math.max(1, Math.round(waitMs))}`);
+}
+
 /**
  * Neither read nor maintained, nor in the way of updates in place (HOT), for the rest of the transaction. The list of a
  * table's indexes is cached with the table (RelationGetIndexList in PostgreSQL's relcache.c), and forgotten when its own
@@ -231,10 +238,7 @@ async function hideAllBut(
   if (hidden.length === 0) return;
   if (hiding === "drop") {
     const names = hidden.map(({ index }) => qualifiedName(index.schema, index.name));
-    // Who waits for this lock stops everybody else who wants the table; what is run afterwards has its own time limit.
-    await client.query(`SET LOCAL lock_timeout = ${DROP_LOCK_WAIT_MS}`);
     await client.query(`DROP INDEX ${names.join(", ")}`);
-    await client.query("SET LOCAL lock_timeout = 0");
     return;
   }
   const ids = hidden.flatMap((each) => each.ids);
@@ -253,9 +257,10 @@ async function plan(
 ): Promise<VerifyPlan> {
   const { client, built, writers } = stage;
   try {
-    const { shape, indexes, writes } = await planStatement(client, statement.sql, () =>
-      hideAllBut(stage, visible),
-    );
+    const { shape, indexes, writes } = await planStatement(client, statement.sql, async () => {
+      await limitLockWait(client, RUN_LOCK_WAIT_MS);
+      await hideAllBut(stage, visible);
+    });
     if (writes.length > 0) writers.add(statement.id);
     const namesIn = (of: (each: BuiltForProof) => boolean) =>
       built.filter(of).map(({ name }) => name);
@@ -268,7 +273,7 @@ async function plan(
     };
   } catch (error) {
     throwIfAborted(signal);
-    return { kind: "failed", because: messageOf(error) };
+    return { kind: "failed", because: reasonOf(error) };
   }
 }
 
@@ -283,7 +288,10 @@ async function run(
   try {
     if (!writers.has(statement.id)) await vacuum(client, unvacuumed);
     const { executionMs, writes } = await runStatement(client, statement.sql, async () => {
+      await limitLockWait(client, RUN_LOCK_WAIT_MS);
       await hideAllBut(stage, visible);
+      // Below the statement's own limit, so that a wait is never taken for a slow statement.
+      await limitLockWait(client, Math.min(RUN_LOCK_WAIT_MS, timeoutMs / 2));
       await client.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.round(timeoutMs))}`);
     });
     for (const table of writes) unvacuumed.add(table);
@@ -292,8 +300,14 @@ async function run(
   } catch (error) {
     throwIfAborted(signal);
     if (sqlStateOf(error) === QUERY_CANCELED) return { kind: "timeout" };
-    return { kind: "failed", because: messageOf(error) };
+    return { kind: "failed", because: reasonOf(error) };
   }
+}
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) return message;
+  return `another session held a lock that it needs: ${message}`;
 }
 
 /** What undone writes leave behind would slow down who reads an index only. */

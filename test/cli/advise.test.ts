@@ -183,6 +183,20 @@ describe("with a database", () => {
     expect(out).toMatch(/Measured in a copy: the workload's time/);
     expect(await indexesOfShop()).toBe(before);
   }, 120_000);
+
+  test("--verify-on the database that is advised is refused, under another name of its host too", async () => {
+    const alias = new URL(url);
+    alias.hostname = alias.hostname === "localhost" ? "127.0.0.1" : "localhost";
+    for (const given of [url, alias.href]) {
+      const args = ["--url", url, "--queries", "q.sql", "--verify-on", given];
+      const { code, out, err } = await advise(args);
+      expect(err).toMatch(/--verify-on is the database that is advised/);
+      expect(out).toBe("");
+      expect(code).toBe(2);
+    }
+    const made = "SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE 'perfopt%'";
+    expect(await onShop(made)).toEqual([{ n: 0 }]);
+  }, 120_000);
 });
 
 describe("bad input is refused before anything is started", () => {

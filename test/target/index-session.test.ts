@@ -9,7 +9,7 @@ let stores: Stores;
 let url: string;
 
 beforeAll(async () => {
-  stores = await startStores();
+  stores = await startStores({ max_prepared_transactions: "2" });
   url = withDatabase(stores.postgresUrl, "sessions");
   await withConnection(stores.postgresUrl, (client) => client.query("CREATE DATABASE sessions"));
   await withConnection(url, (client) => client.query("CREATE TABLE items (owner int)"));
@@ -44,6 +44,17 @@ test("a perfopt that would not be seen from here is not taken for dead, whatever
     );
     expect((await other.query("SELECT 1 AS alive")).rows).toEqual([{ alive: 1 }]);
   });
+}, 60_000);
+
+test("a lock whose holder is no session is not waited for without end", async () => {
+  await change(
+    "BEGIN; SELECT pg_advisory_xact_lock(x'70657266'::int, 1); PREPARE TRANSACTION 'held'",
+  );
+  await expect(buildIndex(job())).rejects.toMatchObject({
+    message: expect.stringContaining("by a transaction without a session"),
+    hint: expect.stringContaining("pg_prepared_xacts"),
+  });
+  await change("ROLLBACK PREPARED 'held'");
 }, 60_000);
 
 test("a database that may not be written to is told as that", async () => {

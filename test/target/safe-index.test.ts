@@ -340,6 +340,33 @@ describe("a partitioned table", { timeout: 60_000 }, () => {
     expect(await indexesThere()).toEqual({});
   });
 
+  test.each([
+    ["a table", "CREATE TABLE", "(id int)", /already exists; nothing of it is left/],
+    [
+      "an index",
+      "CREATE INDEX",
+      "ON unrelated (id)",
+      /is there already, and perfopt did not make it/,
+    ],
+  ])(
+    "%s gets a partition's name in the meantime: it stays, and what was built before it goes",
+    async (_, create, what, message) => {
+      const name = "perfopt_parted_owner_parted_b_parted_b1";
+      const taken = async () =>
+        queryDatabase(url, `SELECT to_regclass('${name}')::oid::text AS id`);
+      let theirs: unknown;
+      const beforeBuild = async () => {
+        await withConnection(url, (client) => client.query(`${create} ${name} ${what}`));
+        theirs = await taken();
+      };
+      await expect(buildIndex(job(index, { beforeBuild }))).rejects.toThrow(message);
+      expect(await taken()).toEqual(theirs);
+      const kind = create.replace("CREATE", "DROP");
+      await withConnection(url, (client) => client.query(`${kind} ${name}`));
+      expect(await indexesThere()).toEqual({});
+    },
+  );
+
   test("killed -9 half way: the next one goes on and completes it", async () => {
     await hold("SELECT count(*) FROM unrelated");
     const first = startBuild(job(index, { limits: patient }));

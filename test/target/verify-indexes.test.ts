@@ -151,6 +151,24 @@ describe("a stand", { timeout: 60_000 }, () => {
 });
 
 describe("on a copy that the user gave", { timeout: 60_000 }, () => {
+  test("a row that another session holds is no slowness of the statement, whatever its limit", async () => {
+    await withVerifyStand(options([byOwner], { place: "given" }), async (stand) => {
+      const holder = await connect(url);
+      await holder.query("BEGIN; UPDATE items SET note = note WHERE id = 7");
+      const update = statement("UPDATE items SET note = 'x' WHERE id = 7");
+      for (const timeoutMs of [60_000, 400]) {
+        expect(await stand.run(update, [], timeoutMs)).toEqual({
+          kind: "failed",
+          because: expect.stringMatching(
+            /^another session held a lock that it needs: .*lock timeout/,
+          ),
+        });
+      }
+      await holder.end();
+      expect((await stand.run(update, [], 5_000)).kind).toBe("ran");
+    });
+  });
+
   test("indexes that were there are untouched, and what is built is gone, also when use fails", async () => {
     const applied = on("parted", "owner");
     const job = {

@@ -64,6 +64,10 @@ export interface IndexInfo {
   readonly where: string | undefined;
   /** Part of an index of the partitioned table. */
   readonly inherited: boolean;
+  /** Logical replication tells rows of the table, or of a partition, apart by it. */
+  readonly replicaIdentity?: true;
+  /** A foreign key depends on it. */
+  readonly referenced?: true;
   /** Undefined where the counters were not read. */
   readonly scans: number | undefined;
   readonly bytes: number;

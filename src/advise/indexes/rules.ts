@@ -13,6 +13,8 @@ export interface IdeaLimits {
   readonly ideasMax?: number;
 }
 
+const KEYS_ALONE = 3;
+
 /** Why an index is not worth trying; undefined when it is. `free` leading keys may be in any order. */
 export function objectionTo(
   index: Omit<IndexDefinition, "name">,
@@ -31,7 +33,9 @@ export function objectionTo(
     }
   }
   const held = new Set([...index.columns.map(({ name }) => name), ...(index.include ?? [])]);
-  if (index.include !== undefined && table.columns.every(({ name }) => held.has(name))) {
+  const whole = table.columns.every(({ name }) => held.has(name));
+  // A table of keys alone, such as one between two others, is well served by its columns in the other order.
+  if (whole && (index.include !== undefined || table.columns.length > KEYS_ALONE)) {
     return "it holds every column, which is the table once more";
   }
   const method = index.method ?? "btree";

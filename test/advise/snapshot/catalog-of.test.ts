@@ -64,6 +64,17 @@ describe("the catalog of a snapshot", () => {
     expect(whole?.scans).toBe(0);
   });
 
+  test("knows which indexes are needed, those of partitioned tables by the parts that are", () => {
+    const indexes = catalog.tables.flatMap((table) => table.indexes);
+    const identities = indexes.filter(({ replicaIdentity }) => replicaIdentity);
+    expect(identities.map(({ name }) => name).toSorted()).toEqual([
+      'Order "lines"_pkey',
+      "lines_new_pkey",
+    ]);
+    const referenced = indexes.filter((each) => each.referenced);
+    expect(referenced.map(({ name }) => name)).toEqual(["customers_pkey"]);
+  });
+
   test("scales rows to the pages that there are now, and has none for what was never analysed", () => {
     expect(rowsWhen({ pages: 10, rows: 500, blocks: 40 })).toBe(2000);
     expect(rowsWhen({ pages: 0, rows: -1, blocks: 40 })).toBeUndefined();

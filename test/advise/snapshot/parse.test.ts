@@ -43,6 +43,16 @@ describe("a file that is no snapshot", () => {
   });
 });
 
+test("a snapshot that was taken before sequences were read is read as it is", async () => {
+  const before = await parse(oldSnapshot);
+  expect(before).not.toHaveProperty("sequences");
+  expect(await parse(before)).toEqual(before);
+  const sequences = [{ schema: "public", name: "tickets" }];
+  const [index, ...indexes] = before.indexes;
+  const after = { ...before, sequences, indexes: [{ ...index, referenced: true }, ...indexes] };
+  expect(await parse(after)).toEqual(after);
+});
+
 describe("the format before perfopt's own", () => {
   test("has the same facts under other names", async () => {
     const snapshot = await parse(oldSnapshot);

@@ -126,6 +126,25 @@ describe("a snapshot", () => {
     });
   });
 
+  test("says which indexes replication and foreign keys need, and of the others nothing", () => {
+    const having = (what: "replicaIdentity" | "referenced") =>
+      whole.indexes.filter((each) => each[what]).map(({ name }) => name);
+    expect(having("replicaIdentity")).toEqual(["lines_new_pkey"]);
+    expect(having("referenced")).toEqual(["customers_pkey"]);
+    const others = whole.indexes.filter(({ name }) => !/^(lines_new|customers)_pkey$/.test(name));
+    for (const each of others) {
+      expect(each).not.toHaveProperty("replicaIdentity");
+      expect(each).not.toHaveProperty("referenced");
+    }
+  });
+
+  test("has the names of sequences, but for temporary ones", () => {
+    expect(whole.sequences).toEqual([
+      { schema: "public", name: "tickets" },
+      { schema: "Sales data", name: 'Order "numbers"' },
+    ]);
+  });
+
   test("has statistics of columns, expressions, ranges, elements and of columns together", () => {
     expect(statisticsOf(whole, "customers_mail_lower", "lower")?.distinct).toBe(50);
     expect(statisticsOf(whole, "customers", "span")?.rangeBoundsHistogram).toContain("[1,11)");
@@ -246,6 +265,28 @@ describe("a role", () => {
     } finally {
       await shop.connection.script(String(made?.["definition"]));
     }
+  });
+
+  test("hears what a function of an earlier perfopt leaves out, and gets the rest", async () => {
+    const [made] = await shop.connection.query(
+      "SELECT pg_get_functiondef('perfopt.perfopt_snapshot'::regproc) AS definition",
+    );
+    const definition = String(made?.["definition"]);
+    const earlier = [`'sequences'`, `"replicaIdentity"`, "referenced\n"].reduce(
+      (sql, name) => sql.replace(name, (found) => found.replace(/[a-z]+/i, "unheard")),
+      definition,
+    );
+    try {
+      await shop.connection.script(earlier);
+      const { sequences, indexes, caveats } = await shop.take("reader");
+      expect(sequences).toBeUndefined();
+      const unsaid = { replicaIdentity: undefined, referenced: undefined };
+      expect(indexes).toEqual(whole.indexes.map((each) => ({ ...each, ...unsaid })));
+      expect(caveats.join()).toMatch(/earlier perfopt .* sequences .*--print-function/);
+    } finally {
+      await shop.connection.script(definition);
+    }
+    expect((await shop.take("reader")).caveats.join()).not.toContain("earlier perfopt");
   });
 
   test("cannot make the function read something else than the catalogs", async () => {

@@ -39,6 +39,10 @@ CREATE TABLE "Sales data".lines_old_rest PARTITION OF "Sales data".lines_old DEF
 CREATE TABLE "Sales data".lines_new PARTITION OF "Sales data"."Order ""lines""" FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);
 ALTER TABLE "Sales data"."Order ""lines""" ADD PRIMARY KEY (made, region, id);
 CREATE INDEX "By customer" ON "Sales data"."Order ""lines""" (customer);
+ALTER TABLE "Sales data".lines_new REPLICA IDENTITY USING INDEX lines_new_pkey;
+CREATE SEQUENCE public.tickets AS smallint START 7;
+CREATE SEQUENCE "Sales data"."Order ""numbers""" OWNED BY "Sales data".lines_new.id;
+CREATE TEMP SEQUENCE passing;
 
 CREATE TABLE public.visits (id integer, address inet, seen public.temperature, payload jsonb);
 ALTER TABLE public.visits ENABLE ROW LEVEL SECURITY;

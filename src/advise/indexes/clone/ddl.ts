@@ -27,6 +27,7 @@ export function schemaSteps(snapshot: Snapshot): readonly (readonly Step[])[] {
     })),
     snapshot.extensions.filter(({ name }) => !IRRELEVANT_EXTENSIONS.has(name)).map(extensionStep),
     [
+      ...(snapshot.sequences ?? []).map(sequenceStep),
       ...snapshot.types.map(typeStep),
       ...snapshot.functions.map((sql) => ({ sql, makes: functionName(sql) })),
       ...snapshot.tables.filter(isModelled).map(tableStep),
@@ -77,6 +78,14 @@ function extensionStep({ name, schema }: Snapshot["extensions"][number]): Step {
     sql: `${create} SCHEMA ${quoteName(schema)} CASCADE`,
     otherwise: `${create} CASCADE`,
     makes: `extension ${name}`,
+  };
+}
+
+/** Empty: no statement is run. */
+function sequenceStep({ schema, name }: { schema: string; name: string }): Step {
+  return {
+    sql: `CREATE SEQUENCE IF NOT EXISTS ${qualifiedName(schema, name)}`,
+    makes: `sequence ${schema}.${name}`,
   };
 }
 

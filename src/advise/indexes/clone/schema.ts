@@ -3,6 +3,7 @@ import { qualifiedName, quoteName } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { isModelled, schemaSteps, type Step } from "./ddl.ts";
+import { vetSteps } from "./harmless.ts";
 import { runAll } from "./run.ts";
 
 export interface MadeSchema {
@@ -23,9 +24,12 @@ export async function makeSchema(
   );
   const failed: { step: Step; message: string }[] = [];
   let checked = false;
+  const caveats: string[] = [];
   for (const steps of schemaSteps(snapshot)) {
-    const settled = await settle(connection, steps);
-    failed.push(...settled.failed);
+    const vetted = await vetSteps(connection, steps);
+    const settled = await settle(connection, vetted.steps);
+    caveats.push(...vetted.caveats);
+    failed.push(...vetted.refused, ...settled.failed);
     checked ||= settled.otherwise.some(({ sql }) => sql.includes(" FOREIGN KEY "));
   }
   await connection.script(
@@ -33,7 +37,8 @@ export async function makeSchema(
   );
   if (checked) await renewIndexes(connection);
   await renameInherited(connection, snapshot);
-  return describeFailures(snapshot, failed);
+  const made = describeFailures(snapshot, failed);
+  return { ...made, caveats: [...made.caveats, ...caveats] };
 }
 
 interface Settled {

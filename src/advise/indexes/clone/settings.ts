@@ -2,11 +2,9 @@
 import { messageOf } from "../../../core/errors.ts";
 import { quoteName } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
+import { isPlannerSetting } from "../snapshot/settings.ts";
 import type { Snapshot, SnapshotSetting } from "../snapshot/snapshot.ts";
 import { quoteText } from "./run.ts";
-
-/** Set when a server starts; no plan's cost depends on it. */
-const SERVER_ONLY = new Set(["max_worker_processes", "temp_buffers"]);
 
 /** Returns which settings could not be taken over. */
 export async function applySettings(
@@ -15,7 +13,7 @@ export async function applySettings(
 ): Promise<readonly string[]> {
   const caveats: string[] = [];
   for (const setting of snapshot.settings) {
-    if (SERVER_ONLY.has(setting.name)) continue;
+    if (!isPlannerSetting(setting.name)) continue;
     try {
       await connection.query("SELECT set_config($1, $2, false)", [
         setting.name,

@@ -37,9 +37,11 @@ function duplicate(table: TableInfo, index: IndexInfo): Finding | undefined {
     : twin.unique && !index.unique
       ? `${twin.name}, which also keeps rows unique`
       : `${twin.name}; keep that one`;
-  const identity = index.unique
-    ? ". Look first whether it is the replica identity (pg_index.indisreplident)"
-    : "";
+  // Older snapshots do not say which index it is.
+  const identity =
+    index.unique && needOf(index) === undefined
+      ? ". Look first whether it is the replica identity (pg_index.indisreplident)"
+      : "";
   return found("duplicate", table, index, `the same as ${because}${identity}`);
 }
 
@@ -49,8 +51,24 @@ function keptBefore(other: IndexInfo, index: IndexInfo): boolean {
   return more === 0 ? other.name < index.name : more > 0;
 }
 
-function rank({ constraint, inherited, unique }: IndexInfo): number {
-  return (constraint ? 4 : 0) + (inherited ? 2 : 0) + (unique ? 1 : 0);
+function rank(index: IndexInfo): number {
+  const needed = needOf(index) !== undefined;
+  return (
+    (index.constraint ? 8 : 0) +
+    (index.inherited ? 4 : 0) +
+    (needed ? 2 : 0) +
+    (index.unique ? 1 : 0)
+  );
+}
+
+/** What would break without this very index, whatever others can do. */
+function needOf({ replicaIdentity, referenced }: IndexInfo): string | undefined {
+  if (referenced) {
+    return "It has to stay: a foreign key depends on it. To do without it, make the foreign key anew beside the other index";
+  }
+  return replicaIdentity
+    ? "It has to stay: it is the replica identity, without which updates and deletes of a published table fail. To do without it, make another index that first (ALTER TABLE ... REPLICA IDENTITY)"
+    : undefined;
 }
 
 function redundant(
@@ -189,13 +207,19 @@ function found(
   detail: string,
   sql: "SQL" | "no SQL" = "SQL",
 ): Finding {
+  const need = needOf(index);
+  const note =
+    need ??
+    (table.kind === "partitioned"
+      ? "Dropping the index of a partitioned table locks the table and all partitions for a moment"
+      : undefined);
   return {
     kind,
     table: `${table.schema}.${table.name}`,
     index: index.name,
     bytes: index.bytes,
-    detail: `${detail}${table.kind === "partitioned" ? ". Dropping the index of a partitioned table locks the table and all partitions for a moment" : ""}`,
-    ...(sql === "SQL" ? { sql: dropSql(table, index) } : {}),
+    detail: note === undefined ? detail : `${detail}. ${note}`,
+    ...(sql === "SQL" && need === undefined ? { sql: dropSql(table, index) } : {}),
   };
 }
 

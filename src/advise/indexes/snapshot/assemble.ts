@@ -47,6 +47,7 @@ export function assemble(frame: Frame, rows: PartRows): Snapshot {
     schemas: rows.schemas.map(({ name }) => name),
     types: rows.types,
     functions: rows.functions.map(({ definition }) => definition),
+    ...(rows.sequences === undefined ? {} : { sequences: rows.sequences }),
     tables: parentsFirst(tables),
     views: rows.views,
     constraints: rows.constraints.filter(
@@ -84,6 +85,11 @@ function ownCaveats(frame: Facts, rows: PartRows, kept: ReadonlySet<string>): re
     ...(frame.blockBytes === BLOCK_BYTES
       ? []
       : [`the server has blocks of ${frame.blockBytes} bytes: sizes of files are in those`]),
+    ...(rows.sequences === undefined
+      ? [
+          "the function that the snapshot was taken by is of an earlier perfopt and knows neither sequences nor what indexes replication and foreign keys need: make it again with `perfopt snapshot --print-function`",
+        ]
+      : []),
     ...(unknown.length === 0
       ? []
       : [`tables that use these cannot be rebuilt: ${listed(unknown)}`]),

@@ -291,8 +291,21 @@ function indexOf(index: SnapshotIndex, found: Lookups): IndexInfo {
     where: index.where ?? undefined,
     inherited: index.inherited,
     definition: index.definition,
+    ...(isOrHasPart(index, found, (each) => each.replicaIdentity) ? { replicaIdentity: true } : {}),
+    ...(isOrHasPart(index, found, (each) => each.referenced) ? { referenced: true } : {}),
     ...extentOf(index, found),
   };
+}
+
+/** An index of a partitioned table takes those of its partitions with it, each of which may be needed by itself. */
+function isOrHasPart(
+  index: SnapshotIndex,
+  found: Lookups,
+  is: (index: SnapshotIndex) => true | undefined,
+): boolean {
+  if (is(index) === true) return true;
+  const parts = found.partsOfIndex.get(named(index)) ?? [];
+  return parts.some((part) => isOrHasPart(part, found, is));
 }
 
 /** An index of a partitioned table is what its partitions' indexes are together. */

@@ -73,6 +73,13 @@ const TYPES = `
   WHERE (t.typtype IN ('e', 'd') OR (t.typtype = 'c' AND c.relkind = 'c')) AND ${USER_SCHEMA} AND ${notOfExtension("pg_type", "t.oid")}
   ORDER BY t.oid`;
 
+/** By name alone: what a sequence counts makes no difference to a plan. */
+const SEQUENCES = `
+  SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND ${USER_SCHEMA} AND ${notOfExtension("pg_class", "c.oid")}
+  ORDER BY c.oid`;
+
 /** Trigger functions are never planned with; this function itself is none of the schema. */
 const FUNCTIONS = `
   SELECT pg_get_functiondef(p.oid) AS definition
@@ -133,7 +140,8 @@ const INDEXES = `
     coalesce((${KEYS_OF_INDEX}), '[]') AS keys,
     coalesce((SELECT json_agg(a.attname ORDER BY k.position) FROM generate_series(x.indnkeyatts + 1, x.indnatts::int) AS k(position)
               JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[k.position - 1]), '[]') AS included,
-    pg_get_expr(x.indpred, x.indrelid) AS "where"
+    pg_get_expr(x.indpred, x.indrelid) AS "where", x.indisreplident AS "replicaIdentity",
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype = 'f') AS referenced
   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = i.relam
   LEFT JOIN pg_inherits p ON p.inhrelid = i.oid
@@ -260,6 +268,7 @@ const PARTS = {
   schemas: { title: "schemas", sql: SCHEMAS },
   types: { title: "types", sql: TYPES },
   otherTypes: { title: "base types, ranges and collations", sql: OTHER_TYPES },
+  sequences: { title: "sequences", sql: SEQUENCES },
   functions: { title: "functions", sql: FUNCTIONS },
   tables: { title: "tables", sql: TABLES },
   constraints: { title: "constraints", sql: CONSTRAINTS },

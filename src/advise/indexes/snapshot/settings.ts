@@ -43,6 +43,11 @@ const NAMES: readonly string[] = [
   "array_nulls",
 ];
 
+/** Settings of other kinds have no place in a snapshot, and are not set because a file says so. */
+export function isPlannerSetting(name: string): boolean {
+  return /^enable_[a-z_]+$/.test(name) || NAMES.includes(name);
+}
+
 const IS_PLANNERS = `name LIKE 'enable\\_%' OR name IN (${NAMES.map((name) => `'${name}'`).join(", ")})`;
 
 /** reset_val is what a session starts with, whatever this one has set since. */

@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly types: readonly SnapshotType[];
   /** CREATE statements of functions in SQL and PL/pgSQL. */
   readonly functions: readonly string[];
+  /** Those of serial and identity columns too. Not in older snapshots. */
+  readonly sequences?: readonly { readonly schema: string; readonly name: string }[];
   /** Parents before partitions. */
   readonly tables: readonly SnapshotTable[];
   readonly views: readonly {
@@ -133,6 +135,10 @@ export interface SnapshotIndex {
   readonly included: readonly string[];
   /** The predicate of a partial index, as PostgreSQL writes it. */
   readonly where: string | null;
+  /** Logical replication tells rows apart by it (ALTER TABLE ... REPLICA IDENTITY USING INDEX). */
+  readonly replicaIdentity?: true;
+  /** A foreign key depends on it. */
+  readonly referenced?: true;
 }
 
 export interface SnapshotIndexKey {
