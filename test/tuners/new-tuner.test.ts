@@ -19,6 +19,7 @@ beforeEach(() => {
     "test/tuners",
     "test/contract",
     "test/samples.ts",
+    "test/advice.ts",
     "package.json",
     "tsconfig.json",
   ];
