@@ -83,6 +83,8 @@ interface Series {
   readonly pairs: number;
   readonly baseRuns: number;
   readonly candidateRuns: number;
+  /** Of the first run of each, which warmed the cache. */
+  readonly warmMs: { readonly base: number; readonly candidate: number };
   readonly baseLimitMs: number;
   readonly candidateLimitMs: number;
   readonly base: number[];
@@ -120,6 +122,7 @@ async function warmUp(
     pairs: Math.max(PAIRS_LEAST, Math.min(rules.pairs, affordable)),
     baseRuns: runsOf(first.ms),
     candidateRuns: runsOf(second.ms),
+    warmMs: { base: first.ms, candidate: second.ms },
     baseLimitMs: timeoutMs,
     candidateLimitMs,
     base: [],
@@ -173,12 +176,13 @@ async function takeTurn(stand: VerifyStand, series: Series, side: Side): Promise
 
 /** In the middle of the repetitions: the warm-up was within the limit. */
 function timedOut(series: Series, side: Side): Outcome {
-  const other = side === "base" ? series.candidate : series.base;
+  const otherSide = side === "base" ? "candidate" : "base";
+  const other = series[otherSide];
   return {
     kind: "timeout",
     who: side,
     limitMs: side === "base" ? series.baseLimitMs : series.candidateLimitMs,
-    otherMs: other.length === 0 ? Number.NaN : median(other),
+    otherMs: other.length === 0 ? series.warmMs[otherSide] : median(other),
   };
 }
 
