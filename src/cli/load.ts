@@ -49,7 +49,7 @@ export interface LoadPlan {
 }
 
 export const BUSY_MACHINE =
-  "use windows during which other programs used more than a tenth of the machine";
+  "use windows during which other programs, or the hypervisor's other guests, took the machine";
 
 /** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
 const ERROR_RATE_MAX = 0.01;
@@ -143,6 +143,7 @@ export function requestOf(
     errorRateMax: ERROR_RATE_MAX,
     lagMsMax: plan.lagMsMax,
     foreignWorkKnown: !plan.busyMachine && startsEverything(target),
+    stealJudged: !plan.busyMachine,
     ...(plan.workers === undefined ? {} : { workers: plan.workers }),
     ...(headers ? { headers } : {}),
     ...(tls ? { tls: { verify: tls.verify, ...caOf(tls.caPath) } } : {}),

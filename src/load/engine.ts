@@ -80,7 +80,12 @@ async function measure(
     const replies = await Promise.all(
       workers.map((worker) => askWorker(worker, { kind: "start", sharedMs }, "record", limits)),
     );
-    return { record: mergeRecords(replies.map(({ record }) => record)), host: host.use() };
+    const { stealShare, ...use } = host.use();
+    return {
+      record: mergeRecords(replies.map(({ record }) => record)),
+      host:
+        stealShare === undefined || request.stealJudged === false ? use : { ...use, stealShare },
+    };
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }

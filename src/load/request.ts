@@ -49,6 +49,8 @@ export interface LoadRequest {
    * that of strangers then, and host pressure is not judged. True by default.
    */
   readonly foreignWorkKnown?: boolean;
+  /** Absent: a window during which the hypervisor gave CPU time to others is judged by that. */
+  readonly stealJudged?: boolean;
   /** Whether the result lists the window's requests. */
   readonly trace: boolean;
 }
