@@ -14,7 +14,7 @@ import {
   readStatStatements,
   workloadOfStatements,
 } from "../advise/indexes/workload/stat-statements.ts";
-import { messageOf, PerfoptError } from "../core/errors.ts";
+import { messageOf, PerfoptError, redactSecrets } from "../core/errors.ts";
 import { snapshotOf, viewOf, type SourceOptions } from "./advise-database.ts";
 import { withObservedTarget } from "./advise-target.ts";
 import type { Context } from "./context.ts";
@@ -74,8 +74,10 @@ export async function withAdviceSource<T>(
   refuseContradictions(options);
   if (options.snapshot !== undefined)
     return use(await ofSnapshot(context, options, options.snapshot, progress));
-  const url =
-    options.url ?? (options.target === undefined ? context.env["DATABASE_URL"] : undefined);
+  const fromEnvironment = options.target === undefined ? context.env["DATABASE_URL"] : undefined;
+  const url = options.url ?? fromEnvironment;
+  if (options.url === undefined && url !== undefined)
+    progress.print(`the database is that of DATABASE_URL: ${redactSecrets(url)}`);
   if (url !== undefined) return use(await ofDatabase(context, options, url, progress));
   return withObservedTarget(context, options, progress, async (observed) => {
     const { snapshot, statements, name, databaseUrl } = observed;

@@ -97,6 +97,11 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** A text as a literal in SQL, for where no parameter can stand; with standard_conforming_strings on, as it is by default. */
+export function quoteText(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
+}
+
 function keySql(key: IndexKey): string {
   const what = key.name === undefined ? `(${key.expression ?? ""})` : quoteName(key.name);
   return [

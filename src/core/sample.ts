@@ -122,6 +122,12 @@ export interface TraceEntry {
   readonly responseBytes: number;
 }
 
+/**
+ * Stands after the first word of every statement of perfopt's own that runs inside a measured window: pg_stat_statements
+ * keeps comments there, and counting leaves such statements out. It does not keep those before the first word.
+ */
+export const OWN_MARK = "/* perfopt */";
+
 /** Statements as pg_stat_statements counted them in the window. */
 export interface StatementStats {
   readonly queryId: string;

@@ -47,7 +47,7 @@ export function validityChecks(
     allAnswered(record),
     littlesLaw(request, record, measured),
     ...hostPressure(measured.host),
-    ...hostSteal(measured.host),
+    ...(request.stealJudged === false ? [] : hostSteal(measured.host)),
   ];
 }
 

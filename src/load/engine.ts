@@ -80,12 +80,7 @@ async function measure(
     const replies = await Promise.all(
       workers.map((worker) => askWorker(worker, { kind: "start", sharedMs }, "record", limits)),
     );
-    const { stealShare, ...use } = host.use();
-    return {
-      record: mergeRecords(replies.map(({ record }) => record)),
-      host:
-        stealShare === undefined || request.stealJudged === false ? use : { ...use, stealShare },
-    };
+    return { record: mergeRecords(replies.map(({ record }) => record)), host: host.use() };
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }

@@ -1,12 +1,13 @@
 /** The counters around a window: read before and after, never reset, so that only differences count. */
 import type { Redis } from "ioredis";
 import type { Client } from "pg";
+import { OWN_MARK } from "../core/sample.ts";
 import type { StatementStats } from "../core/sample.ts";
 import { cpuByProcess, reapedCpuMs, type TreeUse } from "./proc.ts";
 import { scrape, type MetricsPage, type SeriesValues } from "./prometheus.ts";
 import { askInfo, type Info } from "./redis-server.ts";
 import { readServiceUse, type ServiceUse } from "./service-use.ts";
-import { numberOf, OWN_MARK, rowsOf } from "./sql.ts";
+import { numberOf, rowsOf } from "./sql.ts";
 
 /** Tables below this are read whole by a good planner: a sequential scan of one says nothing. */
 const SCANNED_ROWS_LEAST = 1_000;

@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import type { Client } from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
-import { qualifiedName, quoteName } from "../core/index-definition.ts";
+import { qualifiedName, quoteName, quoteText } from "../core/index-definition.ts";
 import type { DatabaseLocale, PlannerConnection } from "../core/planner.ts";
 import { formatBytes } from "../core/units.ts";
 import { openPlannerServer, type PlannerServerOptions } from "./planner-server.ts";
@@ -160,7 +160,7 @@ function applySettings(url: string, settings: CopyOptions["settings"]): Promise<
     for (const [name, value] of Object.entries(settings)) {
       try {
         // A list of schemas is a list; any other value is one.
-        const list = name === "search_path" ? value : `'${value.replaceAll("'", "''")}'`;
+        const list = name === "search_path" ? value : quoteText(value);
         await client.query(
           `ALTER DATABASE ${DATABASE} SET ${quoteName(name)} TO ${list === "" ? "''" : list}`,
         );
@@ -270,7 +270,7 @@ async function copySome(work: Work, signal: AbortSignal): Promise<void> {
   const source = await connectForCopy(work.options.sourceUrl);
   try {
     await source.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    await source.query(`SET TRANSACTION SNAPSHOT '${work.snapshot.replaceAll("'", "''")}'`);
+    await source.query(`SET TRANSACTION SNAPSHOT ${quoteText(work.snapshot)}`);
     // Rows in the order that they lie in; a row that a policy hides from this role is an error, not a gap.
     await source.query("SET LOCAL synchronize_seqscans = off");
     await source.query("SET LOCAL row_security = off");

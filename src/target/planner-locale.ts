@@ -2,7 +2,7 @@
 import type { Client } from "pg";
 import { messageOf, PerfoptError } from "../core/errors.ts";
 import type { DatabaseLocale } from "../core/planner.ts";
-import { quoteName } from "../core/index-definition.ts";
+import { quoteName, quoteText } from "../core/index-definition.ts";
 import { rowsOf } from "./sql.ts";
 
 const NATIVE = /^(?:C|POSIX)$/;
@@ -52,19 +52,19 @@ async function attempts(client: Client, request: Request): Promise<readonly Atte
   const lacks = (instead: string) =>
     `this machine's PostgreSQL lacks the database's locale ${wanted}: ${instead} stands in, so the order of text, and plans that follow it, may differ`;
   const common = [
-    `ENCODING ${literal(locale.encoding)}`,
+    `ENCODING ${quoteText(locale.encoding)}`,
     // Since 15 the default strategy logs every page instead of copying files.
     ...(major >= 15 ? ["STRATEGY file_copy"] : []),
   ];
   const libc = (collate: string, ctype: string) => [
     ...common,
     ...(major >= 15 ? ["LOCALE_PROVIDER libc"] : []),
-    `LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}`,
+    `LC_COLLATE ${quoteText(collate)} LC_CTYPE ${quoteText(ctype)}`,
   ];
   const provided = (provider: "icu" | "builtin", name: string, collate: string, ctype: string) => [
     ...common,
-    `LOCALE_PROVIDER ${provider} ${provider.toUpperCase()}_LOCALE ${literal(name)}`,
-    `LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}`,
+    `LOCALE_PROVIDER ${provider} ${provider.toUpperCase()}_LOCALE ${quoteText(name)}`,
+    `LC_COLLATE ${quoteText(collate)} LC_CTYPE ${quoteText(ctype)}`,
   ];
   const { collate, ctype, provider } = locale;
   const own = locale.locale;
@@ -141,8 +141,4 @@ const LOCALE_ERRORS: readonly string[] = ["42809", "22023", "0A000", "42704", "4
 
 function isAboutLocale(error: unknown): boolean {
   return error instanceof Error && "code" in error && LOCALE_ERRORS.includes(String(error.code));
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

@@ -7,7 +7,8 @@ import type { EndpointCounters, Replay, ReplayRequest, StatementCount } from "..
 import { commandCalls, readStatements } from "./counters.ts";
 import { commandsBetween } from "./differences.ts";
 import { askInfo } from "./redis-server.ts";
-import { numberOf, OWN_MARK, rowsOf } from "./sql.ts";
+import { OWN_MARK } from "../core/sample.ts";
+import { numberOf, rowsOf } from "./sql.ts";
 import { normalSql } from "./normal-sql.ts";
 import { whileAlive, type Subject } from "./window.ts";
 

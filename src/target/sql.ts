@@ -4,12 +4,6 @@ import { messageOf, PerfoptError, redactSecrets, throwIfAborted } from "../core/
 import type { PlannerConnection } from "../core/planner.ts";
 import type { Row, Scalar } from "../core/workload.ts";
 
-/**
- * Stands after the first word of every statement of perfopt's own that runs inside a measured window: pg_stat_statements
- * keeps comments there, and counting leaves such statements out. It does not keep those before the first word.
- */
-export const OWN_MARK = "/* perfopt */";
-
 export const APPLICATION_NAME = "perfopt";
 
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -126,3 +126,17 @@ export function findTable(
 export function findColumn(table: TableInfo, name: string): ColumnInfo | undefined {
   return table.columns.find((column) => column.name === name);
 }
+
+/** A unique index whose keys all have a known value. */
+export function uniqueIndexWithin(
+  table: TableInfo,
+  names: ReadonlySet<string>,
+): IndexInfo | undefined {
+  return table.indexes.find(
+    (index) =>
+      index.unique &&
+      index.valid &&
+      index.where === undefined &&
+      index.keys.every(({ name }) => name !== undefined && names.has(name)),
+  );
+}

@@ -3,7 +3,7 @@ import type { Node } from "libpg-query";
 import type { RejectedIndex } from "../../core/advice.ts";
 import { messageOf } from "../../core/errors.ts";
 import { indexBody, indexName } from "../../core/index-definition.ts";
-import type { Catalog, TableInfo } from "./catalog.ts";
+import { uniqueIndexWithin, type Catalog } from "./catalog.ts";
 import { draftsOf } from "./drafts.ts";
 import type { Draft } from "./drafts.ts";
 import { boundLiterals, parseStatement } from "./parse.ts";
@@ -88,7 +88,7 @@ export function ideasOf(
         continue;
       }
       const findsOne = (names: ReadonlySet<string>): boolean =>
-        uniqueWithin(use.table, names) !== undefined;
+        uniqueIndexWithin(use.table, names) !== undefined;
       for (const draft of draftsOf(use, { widthMax: limits.widthMax, extensions, findsOne })) {
         const { index, table, free } = draft;
         const reason = objectionTo(index, table, free, limits, extensions);
@@ -228,17 +228,8 @@ export function rowFinder(use: TableUse): string | undefined {
       filter.kind === "constant" && filter.sql.endsWith(" IS NULL") ? filter.columns : [],
     ),
   );
-  return uniqueWithin(use.table, new Set([...use.equal].filter((name) => !nulls.has(name))));
-}
-
-function uniqueWithin(table: TableInfo, names: ReadonlySet<string>): string | undefined {
-  return table.indexes.find(
-    (index) =>
-      index.unique &&
-      index.valid &&
-      index.where === undefined &&
-      index.keys.every(({ name }) => name !== undefined && names.has(name)),
-  )?.name;
+  return uniqueIndexWithin(use.table, new Set([...use.equal].filter((name) => !nulls.has(name))))
+    ?.name;
 }
 
 /** One rejection an index and reason, in the order of statements. */

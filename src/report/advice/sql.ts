@@ -1,6 +1,11 @@
 /** The advised indexes as migration files: up builds each beside writers and proves it valid, down takes them back in reverse. */
 import type { IndexAdvice, SelectedIndex } from "../../core/advice.ts";
-import { describeIndex, qualifiedName, type IndexDefinition } from "../../core/index-definition.ts";
+import {
+  describeIndex,
+  qualifiedName,
+  quoteText,
+  type IndexDefinition,
+} from "../../core/index-definition.ts";
 import { indexSteps, type IndexStep } from "../../core/partitioned-index.ts";
 import { formatBytes, formatDuration } from "../../core/units.ts";
 import { countOf } from "../format.ts";
@@ -122,8 +127,8 @@ function stepSql(step: IndexStep): readonly string[] {
 
 /** No block and no function, which tools that split files at semicolons would cut. */
 function validSql({ schema, name }: IndexDefinition): string {
-  const literal = qualifiedName(schema, name).replaceAll("'", "''");
-  return `SELECT 1 / count(*) AS valid FROM pg_index WHERE indexrelid = '${literal}'::regclass AND indisvalid AND indisready;`;
+  const literal = quoteText(qualifiedName(schema, name));
+  return `SELECT 1 / count(*) AS valid FROM pg_index WHERE indexrelid = ${literal}::regclass AND indisvalid AND indisready;`;
 }
 
 function why(each: SelectedIndex, advice: IndexAdvice): readonly string[] {

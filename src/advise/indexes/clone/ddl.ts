@@ -1,12 +1,11 @@
 /** A snapshot's schema as statements, in an order in which each can succeed, so that a database without rows gets it. */
-import { qualifiedName, quoteName } from "../../../core/index-definition.ts";
+import { qualifiedName, quoteName, quoteText } from "../../../core/index-definition.ts";
 import type {
   Snapshot,
   SnapshotConstraint,
   SnapshotTable,
   SnapshotType,
 } from "../snapshot/snapshot.ts";
-import { quoteText } from "./run.ts";
 
 /** One statement and what it makes, for the message when it fails. */
 export interface Step {

@@ -1,7 +1,8 @@
 /** Extended statistics: loaded as the bytes that PostgreSQL keeps, and read where the size of an index depends on them. */
+import { quoteText } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
 import type { Snapshot, SnapshotExtendedStatistics } from "../snapshot/snapshot.ts";
-import { quoteText, runAll } from "./run.ts";
+import { runAll } from "./run.ts";
 
 /** Types above are of the database itself: their numbers, and those of an enum's labels, differ from database to database. */
 const FIRST_OWN_OID = 16_384;

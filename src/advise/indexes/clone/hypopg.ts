@@ -5,12 +5,12 @@ import {
   indexBody,
   quoteName,
   type IndexDefinition,
+  quoteText,
 } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
 import type { Added, Explained, IndexSet, PlannableStatement, WhatIf } from "../what-if.ts";
 import { explainSql, planOf, rootOf } from "./explain.ts";
 import { readPlannable, type Plannable } from "./plannable.ts";
-import { quoteText } from "./run.ts";
 
 export interface HypopgOptions {
   /** For example 150018. */

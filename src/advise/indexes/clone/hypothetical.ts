@@ -1,12 +1,11 @@
 /** Hypothetical indexes: really created, over an empty file in the table's place, then made as large as they would be. */
 import { messageOf } from "../../../core/errors.ts";
-import { createIndexSql, type IndexDefinition } from "../../../core/index-definition.ts";
+import { createIndexSql, type IndexDefinition, quoteText } from "../../../core/index-definition.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Estimate, Estimator } from "./estimate.ts";
 import { needsFreshFile, pagesLeast, writeIndexFile } from "./files.ts";
 import { indexFactsOf, indexFactsSql, type IndexFacts } from "./index-facts.ts";
 import { freshFile, type Lane } from "./lane.ts";
-import { quoteText } from "./run.ts";
 
 /** An index that was asked for, as it is made in every lane that needs it. */
 export interface Candidate {

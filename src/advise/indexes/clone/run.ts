@@ -47,8 +47,3 @@ async function runRange(
     await runRange(connection, statements, middle, to, failures);
   }
 }
-
-/** A text constant, with standard_conforming_strings on. */
-export function quoteText(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
-}

@@ -1,10 +1,9 @@
 /** The source's planner settings, in a session of the clone. */
 import { messageOf } from "../../../core/errors.ts";
-import { quoteName } from "../../../core/index-definition.ts";
+import { quoteName, quoteText } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
 import { isPlannerSetting } from "../snapshot/settings.ts";
 import type { Snapshot, SnapshotSetting } from "../snapshot/snapshot.ts";
-import { quoteText } from "./run.ts";
 
 /** Returns which settings could not be taken over. */
 export async function applySettings(

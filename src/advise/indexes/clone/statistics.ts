@@ -1,9 +1,9 @@
 /** A snapshot's statistics written into the catalogs of a clone, so that its planner sees what the source's planner sees. */
-import { qualifiedName } from "../../../core/index-definition.ts";
+import { qualifiedName, quoteText } from "../../../core/index-definition.ts";
 import type { PlannerConnection } from "../../../core/planner.ts";
 import type { Row } from "../../../core/workload.ts";
 import type { ColumnStatistics, RelationStatistics, Snapshot } from "../snapshot/snapshot.ts";
-import { quoteText, runAll } from "./run.ts";
+import { runAll } from "./run.ts";
 
 /** Returns what could not be loaded. */
 export async function loadStatistics(

@@ -1,6 +1,6 @@
 /** Indexes that need repair: invalid ones, which writes keep up and no read uses, and bloated ones. */
 import type { Finding } from "../../../core/advice.ts";
-import { qualifiedName } from "../../../core/index-definition.ts";
+import { qualifiedName, quoteText } from "../../../core/index-definition.ts";
 import { formatBytes } from "../../../core/units.ts";
 import type { IndexInfo, TableInfo } from "../catalog.ts";
 import type { FindingBounds, FindingsInput } from "./input.ts";
@@ -29,7 +29,7 @@ function invalid(table: TableInfo, index: IndexInfo): Finding {
   if (table.kind === "partitioned") {
     return as(
       "it is invalid until an index of every partition is attached to it; partitions without one are read whole",
-      `-- Partitions of which no index is attached to it yet:\nSELECT i.inhrelid::regclass AS partition FROM pg_inherits i WHERE i.inhparent = '${literal(qualifiedName(table.schema, table.name))}'::regclass\n  AND NOT EXISTS (SELECT FROM pg_inherits a JOIN pg_index x ON x.indexrelid = a.inhrelid\n                  WHERE a.inhparent = '${literal(name)}'::regclass AND x.indrelid = i.inhrelid);\n-- For each: CREATE INDEX CONCURRENTLY ...; ALTER INDEX ${name} ATTACH PARTITION ...;`,
+      `-- Partitions of which no index is attached to it yet:\nSELECT i.inhrelid::regclass AS partition FROM pg_inherits i WHERE i.inhparent = ${quoteText(qualifiedName(table.schema, table.name))}::regclass\n  AND NOT EXISTS (SELECT FROM pg_inherits a JOIN pg_index x ON x.indexrelid = a.inhrelid\n                  WHERE a.inhparent = ${quoteText(name)}::regclass AND x.indrelid = i.inhrelid);\n-- For each: CREATE INDEX CONCURRENTLY ...; ALTER INDEX ${name} ATTACH PARTITION ...;`,
     );
   }
   const drop = `DROP INDEX CONCURRENTLY ${name};`;
@@ -83,8 +83,4 @@ function bloated(
     detail: `it has ${formatBytes(index.bytes)}, and built afresh it would have about ${formatBytes(expected)} (estimated): ${factor.toFixed(1)} times what it needs. A rebuild needs the room of the new one beside the old`,
     sql: `REINDEX INDEX CONCURRENTLY ${qualifiedName(table.schema, index.name)};`,
   };
-}
-
-function literal(text: string): string {
-  return text.replaceAll("'", "''");
 }

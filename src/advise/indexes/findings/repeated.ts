@@ -1,5 +1,5 @@
 /** The same lookup by a key again and again: a loop that asks for one row at a time (N+1). */
-import type { TableInfo } from "../catalog.ts";
+import { uniqueIndexWithin } from "../catalog.ts";
 import type { FindingBounds, ReadStatement } from "./input.ts";
 import { counted } from "./words.ts";
 
@@ -24,18 +24,4 @@ export function repeatedLookup(
   const columns = key.keys.map(({ name }) => name ?? "").join(", ");
   const many = key.keys.length === 1 ? `${columns} = ANY($1)` : `(${columns}) IN (...)`;
   return `${counted(calls, "call")}, ${Math.round(share * 100)} % of the workload's, fetch one row of ${use.table.name} by its key: no index makes that faster. If a loop sends them (N+1), fetch the rows at once (WHERE ${many}) or by a join`;
-}
-
-/** A unique index whose keys all have a known value. */
-export function uniqueIndexWithin(
-  table: TableInfo,
-  names: ReadonlySet<string>,
-): TableInfo["indexes"][number] | undefined {
-  return table.indexes.find(
-    (index) =>
-      index.unique &&
-      index.valid &&
-      index.where === undefined &&
-      index.keys.every(({ name }) => name !== undefined && names.has(name)),
-  );
 }

@@ -1,9 +1,8 @@
 /** What keeps the planner's estimates wrong: statistics that are old or missing, and columns that depend on each other. */
 import type { Finding } from "../../../core/advice.ts";
 import { indexName, qualifiedName, quoteName } from "../../../core/index-definition.ts";
-import type { ColumnInfo, TableInfo } from "../catalog.ts";
+import { uniqueIndexWithin, type ColumnInfo, type TableInfo } from "../catalog.ts";
 import type { PlanNode } from "../what-if.ts";
-import { uniqueIndexWithin } from "./repeated.ts";
 import type { FindingBounds, FindingsInput, ReadStatement } from "./input.ts";
 import { counted, countersAge, readableAge } from "./words.ts";
 

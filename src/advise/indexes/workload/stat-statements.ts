@@ -1,6 +1,7 @@
 /** The workload that the server itself has counted: pg_stat_statements, whole or as the trial's window of it. */
 import { messageOf, PerfoptError } from "../../../core/errors.ts";
 import type { Query } from "../../../core/planner.ts";
+import { OWN_MARK } from "../../../core/sample.ts";
 import type { StatementStats } from "../../../core/sample.ts";
 import type { Row } from "../../../core/workload.ts";
 import type { IndexWorkload } from "../statement.ts";
@@ -51,9 +52,6 @@ interface StatementsView {
   readonly name: string;
   readonly columns: ReadonlySet<string>;
 }
-
-/** Perfopt's own statements carry this comment; it has to stand behind the first word to be kept by pg_stat_statements. */
-const OWN_MARK = "/* perfopt */";
 
 const FIND_VIEW = `
   SELECT ${OWN_MARK} quote_ident(n.nspname) || '.pg_stat_statements' AS name,
