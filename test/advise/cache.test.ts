@@ -1,5 +1,5 @@
 /** Repetition, the LRU replay and the predictions, on traces whose hits can be counted by hand. */
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, test } from "vitest";
 import { ENTRY_OVERHEAD_BYTES, replayLru } from "../../src/advise/cache/lru.ts";
 import { predictByRates, predictByReplay } from "../../src/advise/cache/predict.ts";

@@ -1,5 +1,5 @@
 /** Reading statements: names and scopes that mislead, every kind of statement, and text that is none. */
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, test } from "vitest";
 import type { TableUse } from "../../src/advise/indexes/scope.ts";
 import { readStatements } from "../../src/advise/indexes/ideas.ts";

@@ -1,5 +1,5 @@
 /** What every tuner promises, whatever it sees and whatever becomes of its candidates. */
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { domainError } from "../../src/core/knob.ts";
 import type { Change, KnobValue } from "../../src/core/knob.ts";

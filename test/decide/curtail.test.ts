@@ -1,4 +1,4 @@
-import { assert, double, property } from "fast-check";
+import { assert, double, property } from "../properties.ts";
 import { expect, test } from "vitest";
 import { hopeOf } from "../../src/decide/curtail.ts";
 import { looksFor } from "../../src/decide/sequential.ts";

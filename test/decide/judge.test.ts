@@ -1,4 +1,4 @@
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, test } from "vitest";
 import type { MetricId } from "../../src/core/metric.ts";
 import type { Pair } from "../../src/core/trial.ts";

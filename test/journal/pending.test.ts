@@ -1,4 +1,4 @@
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, test } from "vitest";
 import type { Entry, RunEvent } from "../../src/core/event.ts";
 import type { Change } from "../../src/core/knob.ts";

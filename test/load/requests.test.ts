@@ -1,4 +1,4 @@
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { expect, test } from "vitest";
 import { PerfoptError } from "../../src/core/errors.ts";
 import { hashKey, requestSequence } from "../../src/load/requests.ts";

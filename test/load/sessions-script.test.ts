@@ -1,4 +1,4 @@
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, test } from "vitest";
 import type { Parameter, ThinkTime } from "../../src/core/workload.ts";
 import { uniformFrom } from "../../src/load/draw.ts";

@@ -1,5 +1,5 @@
 /** What users and their services name can neither break an output nor speak through it, and no output is larger than its reader takes. */
-import * as fc from "fast-check";
+import * as fc from "../properties.ts";
 import { describe, expect, it } from "vitest";
 import { annotationLines } from "../../src/report/outputs/annotations.ts";
 import { prose, SUMMARY_BYTES_MOST } from "../../src/report/outputs/markdown.ts";

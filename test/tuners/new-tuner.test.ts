@@ -18,6 +18,7 @@ beforeEach(() => {
     "src/tuners",
     "test/tuners",
     "test/contract",
+    "test/properties.ts",
     "test/samples.ts",
     "test/advice.ts",
     "package.json",

@@ -1,7 +1,7 @@
 /** Real logs of PostgreSQL 12, 15 and 18, written by one and the same session of a small shop. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as fc from "fast-check";
+import * as fc from "../../properties.ts";
 import { describe, expect, test } from "vitest";
 import type { IndexWorkload } from "../../../src/advise/indexes/statement.ts";
 import { readMessage } from "../../../src/advise/indexes/workload/log-message.ts";

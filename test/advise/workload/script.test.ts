@@ -1,4 +1,4 @@
-import * as fc from "fast-check";
+import * as fc from "../../properties.ts";
 import { fingerprintSync, loadModule, parseSync } from "libpg-query";
 import { beforeAll, describe, expect, test } from "vitest";
 import { splitScript } from "../../../src/advise/indexes/workload/script.ts";
