@@ -16,7 +16,10 @@ export type RegistryConfig = {
   readonly cacheL1MaxBytes: number;
   readonly cacheL2TtlMs: number;
   readonly cacheL3TtlMs: number;
+  readonly cacheNegativeTtlMs: number;
   readonly cacheWarmUp: boolean;
+  readonly httpEtag: boolean;
+  readonly httpMaxAgeMs: number;
   readonly drainTimeoutMs: number;
 };
 
@@ -39,6 +42,8 @@ export function readConfig(environment: Environment): RegistryConfig {
   const problems: string[] = [];
   const whole = (name: string, fallback: number, min: number, max: number): number =>
     readWhole(environment, name, fallback, min, max, problems);
+  const flag = (name: string): boolean =>
+    readOneOf(environment, name, "false", ["true", "false"], problems) === "true";
   const config: RegistryConfig = {
     host: environment["HOST"] || "127.0.0.1",
     port: whole("PORT", 8080, 0, 65_535),
@@ -67,8 +72,10 @@ export function readConfig(environment: Environment): RegistryConfig {
     cacheL1MaxBytes: whole("CACHE_L1_MAX_BYTES", 32 * 1024 * 1024, 1024, 64 * 1024 ** 3),
     cacheL2TtlMs: whole("CACHE_L2_TTL_MS", 30_000, 0, DAY_MS),
     cacheL3TtlMs: whole("CACHE_L3_TTL_MS", 0, 0, DAY_MS),
-    cacheWarmUp:
-      readOneOf(environment, "CACHE_WARM_UP", "false", ["true", "false"], problems) === "true",
+    cacheNegativeTtlMs: whole("CACHE_NEGATIVE_TTL_MS", 0, 0, DAY_MS),
+    cacheWarmUp: flag("CACHE_WARM_UP"),
+    httpEtag: flag("HTTP_ETAG"),
+    httpMaxAgeMs: whole("HTTP_MAX_AGE_MS", 0, 0, DAY_MS),
     drainTimeoutMs: whole("DRAIN_TIMEOUT_MS", 10_000, 0, DAY_MS),
   };
   if (config.poolMin > config.poolMax) {

@@ -3,6 +3,7 @@
 import { DatabaseError, Pool, TypeOverrides } from "pg";
 import type { PoolClient, QueryResultRow } from "pg";
 import type { RegistryConfig } from "./config.ts";
+import { noteUnknownOutcome } from "./unknown-outcome.ts";
 
 export type Queryable = {
   /** Runs one parameterised statement. */
@@ -56,7 +57,10 @@ export function openDatabase(config: RegistryConfig, observer: DatabaseObserver)
     try {
       return await work(client);
     } catch (error) {
-      failure = isBroken(error) ? error : undefined;
+      if (isBroken(error)) {
+        failure = error;
+        noteUnknownOutcome(error);
+      }
       throw error;
     } finally {
       client.release(failure);

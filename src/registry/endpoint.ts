@@ -1,5 +1,6 @@
 // One endpoint of the API as plain data: where it is, what it takes, and the function that answers it.
 
+import type { Answer } from "./cache/answer.ts";
 import type { Cache } from "./cache/read-through.ts";
 import type { Database } from "./database.ts";
 import type { Shape } from "./shape.ts";
@@ -19,16 +20,45 @@ export type Endpoint = {
   readonly method: Method;
   readonly path: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
-  /** A string is JSON already. */
-  readonly answer: (input: unknown) => Promise<object | string>;
+  readonly writes: boolean;
+  /** Whether clients may keep the answer for a while: nobody watches it change. */
+  readonly keepable: boolean;
+  readonly answer: (input: unknown) => Promise<Answer>;
 };
 
-export function endpoint<T>(
+/** An endpoint that only reads. */
+export function readEndpoint<T>(
+  method: "GET" | "POST",
+  path: string,
+  input: Shape<T>,
+  answer: (input: T) => Promise<Answer>,
+  options: { readonly keepable: boolean } = { keepable: true },
+): Endpoint {
+  return {
+    method,
+    path,
+    inputSchema: input.schema,
+    ...options,
+    writes: false,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server holds the input against the shape's schema first
+    answer: (value) => answer(value as T),
+  };
+}
+
+/** An endpoint that writes. */
+export function writeEndpoint<T>(
   method: Method,
   path: string,
   input: Shape<T>,
-  answer: (input: T) => Promise<object | string>,
+  write: (input: T) => Promise<object>,
 ): Endpoint {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server holds the input against the shape's schema first
-  return { method, path, inputSchema: input.schema, answer: (value) => answer(value as T) };
+  return {
+    method,
+    path,
+    inputSchema: input.schema,
+    keepable: false,
+    writes: true,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server holds the input against the shape's schema first
+    answer: async (value) => ({ body: JSON.stringify(await write(value as T)) }),
+  };
 }

@@ -1,8 +1,9 @@
 // Endpoints under experiments.
 
+import type { Answer } from "./cache/answer.ts";
 import { EXPERIMENTS } from "./cache/keys.ts";
 import type { CachedRead } from "./cache/read-through.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, doesNotExist, invalidParameter, isUniqueViolation } from "./errors.ts";
 import {
@@ -55,19 +56,19 @@ const searchInput = record(
 type SearchInput = Shaped<typeof searchInput>;
 
 export function experimentEndpoints(backend: Backend): Endpoint[] {
-  const search = (input: SearchInput): Promise<string> => searchExperiments(backend, input);
+  const search = (input: SearchInput): Promise<Answer> => searchExperiments(backend, input);
   return [
-    endpoint("POST", "experiments/create", createInput, (input) =>
+    writeEndpoint("POST", "experiments/create", createInput, (input) =>
       createExperiment(backend, input),
     ),
-    endpoint("GET", "experiments/get", record({ experiment_id: experimentId }), (input) =>
+    readEndpoint("GET", "experiments/get", record({ experiment_id: experimentId }), (input) =>
       readExperiment(backend, "experiments/get", "e.experiment_id", input.experiment_id),
     ),
-    endpoint("GET", "experiments/get-by-name", record({ experiment_name: name }), (input) =>
+    readEndpoint("GET", "experiments/get-by-name", record({ experiment_name: name }), (input) =>
       readExperiment(backend, "experiments/get-by-name", "e.name", input.experiment_name),
     ),
-    endpoint("GET", "experiments/search", searchInput, search),
-    endpoint("POST", "experiments/search", searchInput, search),
+    readEndpoint("GET", "experiments/search", searchInput, search),
+    readEndpoint("POST", "experiments/search", searchInput, search),
   ];
 }
 
@@ -76,7 +77,7 @@ function readExperiment(
   entity: string,
   column: "e.experiment_id" | "e.name",
   value: number | string,
-): Promise<string> {
+): Promise<Answer> {
   const what: CachedRead = { entity, scopes: [EXPERIMENTS], parameters: value, costly: false };
   return backend.cache.read(what, async () => {
     const rows = `SELECT e.* FROM experiments e WHERE ${column} = $1`;
@@ -87,7 +88,7 @@ function readExperiment(
   });
 }
 
-function searchExperiments(backend: Backend, input: SearchInput): Promise<string> {
+function searchExperiments(backend: Backend, input: SearchInput): Promise<Answer> {
   const limit = input.max_results ?? PAGE_DEFAULT;
   const offset = readPageToken(input.page_token);
   const order = parseOrderBy(input.order_by ?? []);

@@ -2,7 +2,7 @@
 
 import { runScope, runsScope } from "./cache/keys.ts";
 import type { Queryable } from "./database.ts";
-import { endpoint } from "./endpoint.ts";
+import { writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { invalidParameter } from "./errors.ts";
 import { key, lastOfEachKey, longText, runId, sortedByKey } from "./fields.ts";
@@ -36,21 +36,24 @@ type Batch = Shaped<typeof batchInput>;
 export function logBatchEndpoints(backend: Backend): Endpoint[] {
   const log = (batch: Batch): Promise<object> => logBatch(backend, batch);
   return [
-    endpoint("POST", "runs/log-batch", batchInput, log),
-    endpoint(
+    writeEndpoint("POST", "runs/log-batch", batchInput, log),
+    writeEndpoint(
       "POST",
       "runs/log-metric",
       record({ run_id: runId, ...metricFields }, metricOptions),
       (input) => log({ run_id: input.run_id, metrics: [input] }),
     ),
-    endpoint(
+    writeEndpoint(
       "POST",
       "runs/log-parameter",
       record({ run_id: runId, key, value: text(6_000, 0) }),
       (input) => log({ run_id: input.run_id, params: [input] }),
     ),
-    endpoint("POST", "runs/set-tag", record({ run_id: runId, key, value: longText }), (input) =>
-      log({ run_id: input.run_id, tags: [input] }),
+    writeEndpoint(
+      "POST",
+      "runs/set-tag",
+      record({ run_id: runId, key, value: longText }),
+      (input) => log({ run_id: input.run_id, tags: [input] }),
     ),
   ];
 }

@@ -1,7 +1,8 @@
 // The endpoint metrics/get-history: every point of one metric of one run.
 
+import type { Answer } from "./cache/answer.ts";
 import { runScope } from "./cache/keys.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { key, runId } from "./fields.ts";
 import { presentMetric } from "./measurement.ts";
@@ -20,11 +21,17 @@ const historyInput = record(
 
 export function metricHistoryEndpoints(backend: Backend): Endpoint[] {
   return [
-    endpoint("GET", "metrics/get-history", historyInput, (input) => readHistory(backend, input)),
+    readEndpoint(
+      "GET",
+      "metrics/get-history",
+      historyInput,
+      (input) => readHistory(backend, input),
+      { keepable: false },
+    ),
   ];
 }
 
-function readHistory(backend: Backend, input: Shaped<typeof historyInput>): Promise<string> {
+function readHistory(backend: Backend, input: Shaped<typeof historyInput>): Promise<Answer> {
   const { run_id: runId, metric_key: key } = input;
   const limit = input.max_results ?? PAGE_MAX;
   const offset = readPageToken(input.page_token);

@@ -6,15 +6,21 @@ import type { DatabaseObserver, PoolState } from "./database.ts";
 
 export type RegistryMetrics = {
   readonly registry: Registry;
-  readonly cache: Omit<CacheObserver, "failed">;
+  readonly cache: CacheCounters;
   readonly database: Omit<DatabaseObserver, "connectionFailed">;
   readonly request: (method: string, route: string, status: number, seconds: number) => void;
   /** Ties the gauges to what they show; called once the pool and the cache exist. */
   readonly watch: (source: GaugeSource) => void;
 };
 
-type GaugeSource = { readonly poolState: () => PoolState; readonly memoryBytes: () => number };
+type CacheCounters = Omit<CacheObserver, "failed" | "written">;
+type GaugeSource = {
+  readonly poolState: () => PoolState;
+  readonly memoryBytes: () => number;
+  readonly untold: () => number;
+};
 
+const NOT_MODIFIED = 304;
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const WAIT_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
@@ -33,6 +39,12 @@ export function createMetrics(): RegistryMetrics {
     help: "Time from the request's arrival to the end of its answer",
     labelNames: requestLabels,
     buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const notModified = new Counter({
+    name: "http_not_modified_total",
+    help: "Answers that the client had already (304)",
+    labelNames: ["route"] as const,
     registers,
   });
   const statements = new Counter({
@@ -54,12 +66,13 @@ export function createMetrics(): RegistryMetrics {
       const labels = { method, route, status_class: `${Math.floor(status / 100)}xx` };
       requests.inc(labels);
       durations.observe(labels, seconds);
+      if (status === NOT_MODIFIED) notModified.inc({ route });
     },
     watch: (source) => addGauges(registry, source),
   };
 }
 
-function cacheCounters(registers: Registry[]): Omit<CacheObserver, "failed"> {
+function cacheCounters(registers: Registry[]): CacheCounters {
   const labelNames = ["tier"] as const;
   const lookups = new Counter({
     name: "registry_cache_lookups_total",
@@ -123,6 +136,16 @@ function addGauges(registry: Registry, source: GaugeSource): void {
       registers: [],
       collect() {
         this.set(source.memoryBytes());
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_cache_untold_scopes",
+      help: "Parts of the data that this process wrote to and could not announce yet, Redis being out of reach",
+      registers: [],
+      collect() {
+        this.set(source.untold());
       },
     }),
   );

@@ -1,7 +1,8 @@
 // Endpoints under registered-models/alias: names such as "champion" that point at one version.
 
+import type { Answer } from "./cache/answer.ts";
 import { MODELS, modelScope } from "./cache/keys.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { doesNotExist } from "./errors.ts";
 import { name, version } from "./fields.ts";
@@ -16,19 +17,19 @@ const alias = text(256);
 
 export function aliasEndpoints(backend: Backend): Endpoint[] {
   return [
-    endpoint("POST", PATH, record({ name, alias, version }), (input) =>
+    writeEndpoint("POST", PATH, record({ name, alias, version }), (input) =>
       setAlias(backend, input.name, input.alias, input.version),
     ),
-    endpoint("GET", PATH, record({ name, alias }), (input) =>
+    readEndpoint("GET", PATH, record({ name, alias }), (input) =>
       readAlias(backend, input.name, input.alias),
     ),
-    endpoint("DELETE", PATH, record({ name, alias }), (input) =>
+    writeEndpoint("DELETE", PATH, record({ name, alias }), (input) =>
       deleteAlias(backend, input.name, input.alias),
     ),
   ];
 }
 
-export function readAlias(backend: Backend, name: string, alias: string): Promise<string> {
+export function readAlias(backend: Backend, name: string, alias: string): Promise<Answer> {
   const what = {
     entity: PATH,
     scopes: [modelScope(name)],

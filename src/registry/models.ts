@@ -1,7 +1,8 @@
 // Endpoints under registered-models, but for aliases.
 
+import type { Answer } from "./cache/answer.ts";
 import { MODELS, modelScope } from "./cache/keys.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, doesNotExist, invalidParameter, isUniqueViolation } from "./errors.ts";
 import { findStage, key, lastOfEachKey, longText, name, searchFields, tags } from "./fields.ts";
@@ -33,42 +34,45 @@ const searchInput = record({}, { ...searchFields, max_results: whole(1, PAGE_MAX
 const latestInput = record({ name }, { stages: list(text(32), 4) });
 
 export function modelEndpoints(backend: Backend): Endpoint[] {
-  const latest = (input: Shaped<typeof latestInput>): Promise<string> =>
+  const latest = (input: Shaped<typeof latestInput>): Promise<Answer> =>
     readLatestVersions(backend, input);
   return [
-    endpoint("POST", "registered-models/create", createInput, (input) =>
+    writeEndpoint("POST", "registered-models/create", createInput, (input) =>
       createModel(backend, input),
     ),
-    endpoint("GET", "registered-models/get", record({ name }), ({ name }) =>
+    readEndpoint("GET", "registered-models/get", record({ name }), ({ name }) =>
       readModel(backend, name),
     ),
-    endpoint("GET", "registered-models/search", searchInput, (input) =>
+    readEndpoint("GET", "registered-models/search", searchInput, (input) =>
       searchModels(backend, input),
     ),
-    endpoint(
+    writeEndpoint(
       "PATCH",
       "registered-models/update",
       record({ name }, { description: longText }),
       (input) => updateModel(backend, input.name, input.description),
     ),
-    endpoint("POST", "registered-models/rename", record({ name, new_name: name }), (input) =>
+    writeEndpoint("POST", "registered-models/rename", record({ name, new_name: name }), (input) =>
       renameModel(backend, input.name, input.new_name),
     ),
-    endpoint("DELETE", "registered-models/delete", record({ name }), ({ name }) =>
+    writeEndpoint("DELETE", "registered-models/delete", record({ name }), ({ name }) =>
       deleteModel(backend, name),
     ),
-    endpoint("POST", "registered-models/set-tag", record({ name, key, value: longText }), (input) =>
-      setModelTag(backend, input.name, input),
+    writeEndpoint(
+      "POST",
+      "registered-models/set-tag",
+      record({ name, key, value: longText }),
+      (input) => setModelTag(backend, input.name, input),
     ),
-    endpoint("DELETE", "registered-models/delete-tag", record({ name, key }), (input) =>
+    writeEndpoint("DELETE", "registered-models/delete-tag", record({ name, key }), (input) =>
       deleteModelTag(backend, input.name, input.key),
     ),
-    endpoint("POST", "registered-models/get-latest-versions", latestInput, latest),
-    endpoint("GET", "registered-models/get-latest-versions", latestInput, latest),
+    readEndpoint("POST", "registered-models/get-latest-versions", latestInput, latest),
+    readEndpoint("GET", "registered-models/get-latest-versions", latestInput, latest),
   ];
 }
 
-export function readModel(backend: Backend, name: string): Promise<string> {
+export function readModel(backend: Backend, name: string): Promise<Answer> {
   const what = {
     entity: "registered-models/get",
     scopes: [modelScope(name)],
@@ -82,7 +86,7 @@ export function readModel(backend: Backend, name: string): Promise<string> {
   });
 }
 
-export function searchModels(backend: Backend, input: Shaped<typeof searchInput>): Promise<string> {
+export function searchModels(backend: Backend, input: Shaped<typeof searchInput>): Promise<Answer> {
   const limit = input.max_results ?? PAGE_DEFAULT;
   const { rows, orderBy, values, offset, parameters } = planPage(input, limit, SEARCH_TARGET, {
     table: "registered_models",
@@ -99,7 +103,7 @@ export function searchModels(backend: Backend, input: Shaped<typeof searchInput>
   );
 }
 
-function readLatestVersions(backend: Backend, input: Shaped<typeof latestInput>): Promise<string> {
+function readLatestVersions(backend: Backend, input: Shaped<typeof latestInput>): Promise<Answer> {
   const stages = input.stages?.map((text) => {
     const stage = findStage(text);
     if (stage === undefined) throw invalidParameter(`Invalid Model Version stage: ${text}.`);

@@ -3,7 +3,10 @@
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import type { Logger } from "pino";
+import { createCacheTracer } from "../tracer/tracer.ts";
+import { entityPrefix } from "./cache/keys.ts";
 import { openCache } from "./cache/read-through.ts";
+import { traceReads } from "./cache/trace.ts";
 import type { RegistryConfig } from "./config.ts";
 import { openDatabase } from "./database.ts";
 import type { Backend } from "./endpoint.ts";
@@ -36,20 +39,34 @@ export async function startRegistry(config: RegistryConfig): Promise<RunningRegi
   });
   const metrics = createMetrics();
   const database = openDatabase(config, { ...metrics.database, connectionFailed: warnSometimes });
-  const cache = openCache(config, database, { ...metrics.cache, failed: warnSometimes });
+  const tracer = createCacheTracer({ prefixOf: entityPrefix });
+  const tiers = openCache(config, database, {
+    ...metrics.cache,
+    written: (scopes) => tracer.invalidated(scopes),
+    failed: warnSometimes,
+  });
+  const cache = traceReads(tiers, tracer, config.cacheL2TtlMs);
   const backend: Backend = { database, cache, batchSizeRows: config.batchSizeRows };
-  const server = buildServer(backend, metrics, log);
+  const server = buildServer(backend, config, metrics, log);
   const stopObserving = observeRuntime(metrics.registry);
-  metrics.watch({ poolState: database.poolState, memoryBytes: cache.memoryBytes });
+  metrics.watch({
+    poolState: database.poolState,
+    memoryBytes: cache.memoryBytes,
+    untold: cache.untold,
+  });
   const closeStores = async (): Promise<void> => {
     stopObserving();
     await cache.close();
+    await tracer.close();
     await database.close();
   };
   try {
     await database.withClient(applySchema);
     await openMinimum(backend, config.poolMin);
-    if (config.cacheWarmUp) log.info({ reads: await warmUp(backend) }, "cache warmed");
+    if (config.cacheWarmUp) {
+      await cache.started();
+      log.info({ reads: await warmUp(backend) }, "cache warmed");
+    }
     await server.listen({
       host: config.host,
       port: config.port,

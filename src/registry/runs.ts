@@ -1,8 +1,9 @@
 // Endpoints under runs, but for those that log to a run.
 
+import type { Answer } from "./cache/answer.ts";
 import { randomUUID } from "node:crypto";
 import { runScope, runsScope } from "./cache/keys.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, doesNotExist } from "./errors.ts";
 import {
@@ -63,16 +64,20 @@ const searchInput = record(
 
 export function runEndpoints(backend: Backend): Endpoint[] {
   return [
-    endpoint("POST", "runs/create", createInput, (input) => createRun(backend, input)),
-    endpoint("POST", "runs/update", updateInput, (input) => updateRun(backend, input)),
-    endpoint("GET", "runs/get", record({ run_id: runId }), (input) =>
-      readRun(backend, input.run_id),
+    writeEndpoint("POST", "runs/create", createInput, (input) => createRun(backend, input)),
+    writeEndpoint("POST", "runs/update", updateInput, (input) => updateRun(backend, input)),
+    readEndpoint(
+      "GET",
+      "runs/get",
+      record({ run_id: runId }),
+      (input) => readRun(backend, input.run_id),
+      { keepable: false },
     ),
-    endpoint("POST", "runs/search", searchInput, (input) => searchRuns(backend, input)),
+    readEndpoint("POST", "runs/search", searchInput, (input) => searchRuns(backend, input)),
   ];
 }
 
-function readRun(backend: Backend, runId: string): Promise<string> {
+function readRun(backend: Backend, runId: string): Promise<Answer> {
   const what = { entity: "runs/get", scopes: [runScope(runId)], parameters: runId, costly: false };
   return backend.cache.read(what, async () => {
     const rows = await backend.database.query<RunRow>("SELECT * FROM runs WHERE run_id = $1", [
@@ -84,7 +89,7 @@ function readRun(backend: Backend, runId: string): Promise<string> {
   });
 }
 
-function searchRuns(backend: Backend, input: Shaped<typeof searchInput>): Promise<string> {
+function searchRuns(backend: Backend, input: Shaped<typeof searchInput>): Promise<Answer> {
   const limit = input.max_results ?? PAGE_DEFAULT;
   const offset = readPageToken(input.page_token);
   const order = parseOrderBy(input.order_by ?? []);
@@ -110,7 +115,9 @@ function searchRuns(backend: Backend, input: Shaped<typeof searchInput>): Promis
     return JSON.stringify({ runs: await presentRuns(backend.database, page), ...token });
   };
   // No experiment means no run, and no scope a cached answer could hang on.
-  return experiments.length === 0 ? Promise.resolve('{"runs":[]}') : backend.cache.read(what, load);
+  return experiments.length === 0
+    ? Promise.resolve({ body: '{"runs":[]}' })
+    : backend.cache.read(what, load);
 }
 
 async function createRun(backend: Backend, input: Shaped<typeof createInput>): Promise<object> {

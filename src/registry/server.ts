@@ -12,12 +12,15 @@ import { API_BASE } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, toRegistryError } from "./errors.ts";
 import { experimentEndpoints } from "./experiments.ts";
+import { describeFreshness, forbidKeeping } from "./http-cache.ts";
+import type { HttpCaching } from "./http-cache.ts";
 import { logBatchEndpoints } from "./log-batch.ts";
 import { metricHistoryEndpoints } from "./metric-history.ts";
 import type { RegistryMetrics } from "./metrics.ts";
 import { aliasEndpoints } from "./model-aliases.ts";
 import { modelEndpoints } from "./models.ts";
 import { runEndpoints } from "./runs.ts";
+import { isOutcomeUnknown, scopesNamed } from "./unknown-outcome.ts";
 import { versionEndpoints } from "./versions.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -25,6 +28,7 @@ const JSON_TYPE = "application/json; charset=utf-8";
 
 export function buildServer(
   backend: Backend,
+  caching: HttpCaching,
   metrics: RegistryMetrics,
   logger: FastifyBaseLogger,
 ): FastifyInstance {
@@ -50,15 +54,19 @@ export function buildServer(
     // A connection kept alive after its last answer would hold the shutdown up.
     if (closing) setImmediate(() => server.server.closeIdleConnections());
   });
-  server.setErrorHandler<FastifyError>(sendError);
+  server.setErrorHandler<FastifyError>((error, request, reply) => {
+    forbidKeeping(caching, reply);
+    return sendError(error, request, reply);
+  });
   server.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
+    forbidKeeping(caching, reply);
     return send(
       reply,
       new RegistryError("ENDPOINT_NOT_FOUND", `No endpoint ${request.method} ${path}.`),
     );
   });
-  for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint);
+  for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint, backend, caching);
   addHealth(server, backend);
   server.get("/metrics", async (_request, reply) => {
     reply.type(metrics.registry.contentType);
@@ -79,7 +87,12 @@ function apiEndpoints(backend: Backend): Endpoint[] {
   ];
 }
 
-function addEndpoint(server: FastifyInstance, endpoint: Endpoint): void {
+function addEndpoint(
+  server: FastifyInstance,
+  endpoint: Endpoint,
+  backend: Backend,
+  caching: HttpCaching,
+): void {
   const inQuery = endpoint.method === "GET";
   server.route({
     method: endpoint.method,
@@ -90,9 +103,16 @@ function addEndpoint(server: FastifyInstance, endpoint: Endpoint): void {
       if (endpoint.method === "DELETE" && request.body === undefined) request.body = request.query;
     },
     handler: async (request, reply) => {
-      const answer = await endpoint.answer(inQuery ? request.query : request.body);
+      const input = inQuery ? request.query : request.body;
+      const answer = await endpoint.answer(input).catch(async (error: unknown) => {
+        if (endpoint.writes && isOutcomeUnknown(error))
+          await backend.cache.invalidate(scopesNamed(input));
+        throw error;
+      });
+      if (inQuery && describeFreshness(caching, endpoint.keepable, request, reply, answer))
+        return reply.code(304).send();
       reply.type(JSON_TYPE);
-      return typeof answer === "string" ? answer : JSON.stringify(answer);
+      return answer.body;
     },
   });
 }

@@ -1,8 +1,9 @@
 // Endpoints under model-versions.
 
+import type { Answer } from "./cache/answer.ts";
 import { MODELS, modelScope } from "./cache/keys.ts";
 import type { Queryable } from "./database.ts";
-import { endpoint } from "./endpoint.ts";
+import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { doesNotExist, invalidParameter } from "./errors.ts";
 import type { RegistryError } from "./errors.ts";
@@ -61,43 +62,43 @@ const transitionInput = record(
 
 export function versionEndpoints(backend: Backend): Endpoint[] {
   return [
-    endpoint("POST", "model-versions/create", createInput, (input) =>
+    writeEndpoint("POST", "model-versions/create", createInput, (input) =>
       createVersion(backend, input),
     ),
-    endpoint("GET", "model-versions/get", one, (input) =>
+    readEndpoint("GET", "model-versions/get", one, (input) =>
       readVersion(backend, input.name, input.version),
     ),
-    endpoint("GET", "model-versions/search", searchInput, (input) =>
+    readEndpoint("GET", "model-versions/search", searchInput, (input) =>
       searchVersions(backend, input),
     ),
-    endpoint("GET", "model-versions/get-download-uri", one, (input) =>
+    readEndpoint("GET", "model-versions/get-download-uri", one, (input) =>
       readUri(backend, input.name, input.version),
     ),
-    endpoint(
+    writeEndpoint(
       "PATCH",
       "model-versions/update",
       record({ name, version }, { description: longText }),
       (input) => updateVersion(backend, input.name, input.version, input.description),
     ),
-    endpoint("DELETE", "model-versions/delete", one, (input) =>
+    writeEndpoint("DELETE", "model-versions/delete", one, (input) =>
       deleteVersion(backend, input.name, input.version),
     ),
-    endpoint("POST", "model-versions/transition-stage", transitionInput, (input) =>
+    writeEndpoint("POST", "model-versions/transition-stage", transitionInput, (input) =>
       transition(backend, input),
     ),
-    endpoint(
+    writeEndpoint(
       "POST",
       "model-versions/set-tag",
       record({ name, version, key, value: longText }),
       (input) => setVersionTag(backend, input.name, input.version, input),
     ),
-    endpoint("DELETE", "model-versions/delete-tag", record({ name, version, key }), (input) =>
+    writeEndpoint("DELETE", "model-versions/delete-tag", record({ name, version, key }), (input) =>
       deleteVersionTag(backend, input.name, input.version, input.key),
     ),
   ];
 }
 
-function readVersion(backend: Backend, name: string, version: number): Promise<string> {
+function readVersion(backend: Backend, name: string, version: number): Promise<Answer> {
   const what = {
     entity: "model-versions/get",
     scopes: [modelScope(name)],
@@ -111,7 +112,7 @@ function readVersion(backend: Backend, name: string, version: number): Promise<s
   });
 }
 
-function readUri(backend: Backend, name: string, version: number): Promise<string> {
+function readUri(backend: Backend, name: string, version: number): Promise<Answer> {
   const entity = "model-versions/get-download-uri";
   const what = { entity, scopes: [modelScope(name)], parameters: [name, version], costly: false };
   return backend.cache.read(what, async () => {
@@ -124,7 +125,7 @@ function readUri(backend: Backend, name: string, version: number): Promise<strin
   });
 }
 
-function searchVersions(backend: Backend, input: Shaped<typeof searchInput>): Promise<string> {
+function searchVersions(backend: Backend, input: Shaped<typeof searchInput>): Promise<Answer> {
   const limit = input.max_results ?? PAGE_DEFAULT;
   const { rows, orderBy, values, offset, parameters } = planPage(input, limit, SEARCH_TARGET, {
     table: "model_versions",

@@ -247,11 +247,11 @@ test("a read that began before a write and ends after it leaves nothing old behi
   await describe(writer, "m", "new");
   await describe(reader, "m", "newer");
   // One who asks after the write does not join the read that began before it.
-  expect(await reader.backend.cache.read(what, async () => "new")).toBe("new");
+  expect((await reader.backend.cache.read(what, async () => "new")).body).toBe("new");
   finish.resolve();
-  expect(await slowRead).toBe("old");
+  expect((await slowRead).body).toBe("old");
   for (const registry of [reader, writer]) {
-    expect(await registry.backend.cache.read(what, async () => "new")).toBe("new");
+    expect((await registry.backend.cache.read(what, async () => "new")).body).toBe("new");
   }
 });
 
@@ -267,7 +267,7 @@ test("a thousand requests for one thing make one read", async () => {
       }),
     ),
   );
-  expect(new Set(answers)).toEqual(new Set(["answer"]));
+  expect(new Set(answers.map(({ body }) => body))).toEqual(new Set(["answer"]));
   expect(reads).toBe(1);
   expect(await registry.metric("registry_cache_joined_total")).toBe(999);
 });
@@ -278,7 +278,7 @@ test("a read that fails fails those who wait for it, and is tried again by the n
   const failing = () => registry.backend.cache.read(what, () => Promise.reject(new Error("no")));
   const outcomes = await Promise.allSettled([failing(), failing()]);
   expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-  expect(await registry.backend.cache.read(what, async () => "answer")).toBe("answer");
+  expect((await registry.backend.cache.read(what, async () => "answer")).body).toBe("answer");
 });
 
 test("memory is bounded in bytes and drops what was used least lately", async () => {

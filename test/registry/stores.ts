@@ -1,4 +1,4 @@
-// Starts a PostgreSQL and a Redis of this test file's own, and stops both.
+// Starts a PostgreSQL and a Redis of this test file's own, and stops, pauses and restarts them.
 
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -19,8 +19,11 @@ export type Stores = {
   readonly createDatabase: (name: string) => Promise<string>;
   readonly redisUrl: string;
   readonly stopRedis: () => Promise<void>;
-  /** Starts Redis again, empty, on the same port. */
+  /** Starts Redis again on the same port: empty, or with what its SAVE left on the disk. */
   readonly startRedis: () => Promise<void>;
+  /** Redis neither answers nor loses anything until it is resumed. */
+  readonly pauseRedis: () => void;
+  readonly resumeRedis: () => void;
   readonly stop: () => Promise<void>;
 };
 
@@ -30,7 +33,7 @@ export async function startStores(): Promise<Stores> {
   const redisPort = await freePort();
   const adminUrl = `postgresql://postgres@127.0.0.1:${postgresPort}/postgres`;
   const postgres = await startPostgres(directory, postgresPort, adminUrl);
-  let redis = await startRedis(redisPort);
+  let redis = await startRedis(directory, redisPort);
   return {
     redisUrl: `redis://127.0.0.1:${redisPort}`,
     async createDatabase(name) {
@@ -42,8 +45,10 @@ export async function startStores(): Promise<Stores> {
     },
     stopRedis: () => stopProcess(redis),
     async startRedis() {
-      redis = await startRedis(redisPort);
+      redis = await startRedis(directory, redisPort);
     },
+    pauseRedis: () => void redis.kill("SIGSTOP"),
+    resumeRedis: () => void redis.kill("SIGCONT"),
     async stop() {
       await Promise.all([stopProcess(postgres), stopProcess(redis)]);
       rmSync(directory, { recursive: true, force: true });
@@ -68,6 +73,8 @@ async function startPostgres(directory: string, port: number, url: string): Prom
     "unix_socket_directories=",
     "listen_addresses=127.0.0.1",
     `port=${port}`,
+    // Counts the statements that arrive, whatever the service says; a database has to ask for the view.
+    "shared_preload_libraries=pg_stat_statements",
   ];
   const flags = ["-D", data, ...settings.flatMap((setting) => ["-c", setting])];
   const server = spawn(join(BINARIES, "postgres"), flags, { ...owner, stdio: "ignore" });
@@ -85,13 +92,11 @@ async function startPostgres(directory: string, port: number, url: string): Prom
   return server;
 }
 
-async function startRedis(port: number): Promise<ChildProcess> {
+async function startRedis(directory: string, port: number): Promise<ChildProcess> {
   const server = spawn(
     "redis-server",
-    ["--port", String(port), "--save", "", "--bind", "127.0.0.1"],
-    {
-      stdio: "ignore",
-    },
+    ["--port", String(port), "--save", "", "--bind", "127.0.0.1", "--dir", directory],
+    { stdio: "ignore" },
   );
   await until(`Redis on port ${port}`, server, () => accepts(port));
   return server;

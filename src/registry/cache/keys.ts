@@ -23,6 +23,11 @@ export function cacheKey(entity: string, scopes: readonly Scope[], parameters: u
   return `${PREFIX}:${entity}:${scope}:${digest(JSON.stringify([scopes, parameters]))}`;
 }
 
+/** What the keys of one endpoint begin with; names are left out. */
+export function entityPrefix(key: string): string {
+  return key.split(":", 3).join(":");
+}
+
 export function generationKey(scope: Scope): string {
   return `${PREFIX}:gen:${scope}`;
 }

@@ -1,28 +1,31 @@
 // L1: answers kept in this process, bounded in bytes, found again by scope when a write makes them old.
 
 import { LRUCache } from "lru-cache";
+import type { Answer } from "./answer.ts";
 import type { Scope } from "./keys.ts";
 
 export type MemoryTier = {
-  readonly get: (key: string) => string | undefined;
-  readonly set: (key: string, scopes: readonly Scope[], value: string) => void;
+  readonly get: (key: string) => Answer | undefined;
+  readonly set: (key: string, scopes: readonly Scope[], answer: Answer, ttlMs: number) => void;
   readonly drop: (scopes: readonly Scope[]) => void;
   readonly clear: () => void;
   readonly sizeBytes: () => number;
 };
 
-type Entry = { readonly value: string; readonly scopes: readonly Scope[] };
+type Entry = { readonly answer: Answer; readonly scopes: readonly Scope[] };
 
 // Key, entry object, list node and scope index, measured roughly; it keeps many tiny answers from counting as free.
 const ENTRY_OVERHEAD_BYTES = 400;
 
-export function createMemoryTier(ttlMs: number, maxBytes: number): MemoryTier {
+export function createMemoryTier(maxBytes: number): MemoryTier {
   const keysByScope = new Map<Scope, Set<string>>();
   const entries = new LRUCache<string, Entry>({
-    ttl: ttlMs,
     maxSize: maxBytes,
-    sizeCalculation: ({ value }, key) =>
-      Buffer.byteLength(value) + key.length + ENTRY_OVERHEAD_BYTES,
+    sizeCalculation: ({ answer }, key) =>
+      Buffer.byteLength(answer.body) +
+      (answer.etag?.length ?? 0) +
+      key.length +
+      ENTRY_OVERHEAD_BYTES,
     dispose: ({ scopes }, key) => {
       for (const scope of scopes) {
         const keys = keysByScope.get(scope);
@@ -33,9 +36,9 @@ export function createMemoryTier(ttlMs: number, maxBytes: number): MemoryTier {
   });
 
   return {
-    get: (key) => entries.get(key)?.value,
-    set(key, scopes, value) {
-      entries.set(key, { value, scopes });
+    get: (key) => entries.get(key)?.answer,
+    set(key, scopes, answer, ttlMs) {
+      entries.set(key, { answer, scopes }, { ttl: ttlMs });
       // An answer above the limit is not kept, so it must not be indexed either.
       if (!entries.has(key)) return;
       for (const scope of scopes) {

@@ -1,89 +1,93 @@
-// L2: answers in Redis, stamped with the generations of their scopes, and the news of writes between processes.
+// L2: answers in Redis, stamped with the generations of their scopes.
 
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
+import type { RedisOptions } from "ioredis";
 import {
   GENERATION_TTL_MS,
   createAnnouncements,
   newGeneration,
   runPipeline,
 } from "./announcements.ts";
-import { INVALIDATION_CHANNEL, digest, generationKey } from "./keys.ts";
+import { packAnswer, unpackAnswer } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import { digest, generationKey } from "./keys.ts";
 import type { Scope } from "./keys.ts";
+import { inTime, watchLine } from "./line.ts";
+import { NEWS_LATE_MAX_MS, listenForNews } from "./news.ts";
+import type { NewsEvents } from "./news.ts";
 
 export type SharedTier = {
   /** The stamp to store a fresh answer under, and the stored answer if it is current; undefined without Redis. */
   lookup(
     key: string,
     scopes: readonly Scope[],
-  ): Promise<{ stamp: string; value?: string } | undefined>;
+  ): Promise<{ stamp: string; answer?: Answer } | undefined>;
   /** Stores in the background; a failure only costs a later miss. */
-  readonly store: (key: string, stamp: string, value: string, ttlMs: number) => void;
+  readonly store: (key: string, stamp: string, answer: Answer, ttlMs: number) => void;
   /** Gives the scopes new generations and tells the other processes; never throws. */
   readonly announce: (scopes: readonly Scope[]) => Promise<void>;
+  /** Scopes that this process wrote to and could not announce yet. */
+  readonly untold: () => number;
   /** Whether news of other processes' writes arrives, without which L1 must not be used. */
   readonly listening: () => boolean;
+  /** Waits until answers can be stored, for a few seconds at most. */
+  readonly started: () => Promise<void>;
   readonly ping: () => Promise<boolean>;
   readonly close: () => Promise<void>;
 };
 
-export type SharedTierEvents = {
-  /** Another process wrote to these scopes. */
-  readonly onNews: (scopes: readonly Scope[]) => void;
-  /** News may have been missed. */
-  readonly onGap: () => void;
-  readonly onError: (error: Error) => void;
-};
-
-const COMMAND_TIMEOUT_MS = 250;
-// After a failure Redis is left alone this long, so that a hung Redis costs one request its timeout, not all.
-const REST_MS = 1_000;
-const RECONNECT_MAX_MS = 1_000;
+const RECONNECT_MAX_MS = 200;
+// Requests do not wait for it; the start of a busy process is not to look like a Redis that is down.
+const CONNECT_TIMEOUT_MS = 500;
 const STORES_IN_FLIGHT_MAX = 256;
 
-export function openSharedTier(redisUrl: string, events: SharedTierEvents): SharedTier {
+/** `answersKeptMs` is the longest that Redis and L3 together keep an answer after it was read from the database. */
+export function openSharedTier(
+  redisUrl: string,
+  answersKeptMs: number,
+  events: NewsEvents,
+): SharedTier {
   const origin = randomBytes(9).toString("base64url");
   const client = connect(redisUrl, "registry-cache", events.onError);
-  const news = listen(redisUrl, origin, events);
-  let restUntilMs = 0;
+  const subscriber = connect(redisUrl, "registry-news", events.onError, {
+    commandTimeout: NEWS_LATE_MAX_MS,
+  });
+  const news = listenForNews(subscriber, origin, events);
+  const line = watchLine(client, events.onError, () => void writes.catchUp());
+  const writes = createAnnouncements(client, origin, line, answersKeptMs, events.onNews);
   let storesInFlight = 0;
-  const failed = (error: unknown): void => {
-    restUntilMs = performance.now() + REST_MS;
-    events.onError(error instanceof Error ? error : new Error(String(error)));
-  };
-  const reachable = (): boolean => client.status === "ready" && performance.now() >= restUntilMs;
-  const writes = createAnnouncements(client, origin, { reachable, failed });
-  client.on("ready", () => void writes.catchUp());
-  const retry = setInterval(() => void writes.catchUp(), REST_MS).unref();
 
   return {
     async lookup(key, scopes) {
-      if (!reachable() || writes.behind()) return undefined;
+      const server = line.server();
+      if (server === undefined || writes.behind()) return undefined;
       try {
-        return await findCurrent(client, key, scopes);
+        return await findCurrent(client, server, key, scopes);
       } catch (error) {
-        failed(error);
+        line.failed(error);
         return undefined;
       }
     },
-    store(key, stamp, value, ttlMs) {
-      if (!reachable() || storesInFlight >= STORES_IN_FLIGHT_MAX) return;
+    store(key, stamp, answer, ttlMs) {
+      if (!line.answers() || storesInFlight >= STORES_IN_FLIGHT_MAX) return;
       storesInFlight += 1;
-      client
-        .set(key, `${stamp}\n${value}`, "PX", ttlMs)
-        .catch(failed)
+      inTime(client.set(key, packAnswer(stamp, answer), "PX", ttlMs))
+        .catch(line.failed)
         .finally(() => (storesInFlight -= 1));
     },
     announce: writes.announce,
+    untold: writes.untold,
     listening: news.listening,
+    started: line.started,
     ping: async () =>
-      reachable() &&
-      client.ping().then(
+      line.answers() &&
+      inTime(client.ping()).then(
         () => true,
         () => false,
       ),
     async close() {
-      clearInterval(retry);
+      line.close();
       await writes.catchUp();
       news.close();
       client.disconnect();
@@ -94,15 +98,16 @@ export function openSharedTier(redisUrl: string, events: SharedTierEvents): Shar
 /** One round trip as long as the generations exist. */
 async function findCurrent(
   client: Redis,
+  server: string,
   key: string,
   scopes: readonly Scope[],
-): Promise<{ stamp: string; value?: string }> {
-  const [stored, ...generations] = await client.mget(key, ...scopes.map(generationKey));
+): Promise<{ stamp: string; answer?: Answer }> {
+  const [stored, ...generations] = await inTime(client.mget(key, ...scopes.map(generationKey)));
   if (generations.includes(null))
-    return { stamp: toStamp(await createGenerations(client, scopes)) };
-  const stamp = toStamp(generations);
-  if (!stored?.startsWith(`${stamp}\n`)) return { stamp };
-  return { stamp, value: stored.slice(stamp.length + 1) };
+    return { stamp: toStamp(server, await createGenerations(client, scopes)) };
+  const stamp = toStamp(server, generations);
+  const answer = unpackAnswer(stored ?? "", stamp);
+  return answer === undefined ? { stamp } : { stamp, answer };
 }
 
 /** Fills in missing generations; two processes that do so at once end with the same ones. */
@@ -114,75 +119,32 @@ async function createGenerations(
   const pipeline = client.pipeline();
   for (const key of keys) pipeline.set(key, newGeneration(), "PX", GENERATION_TTL_MS, "NX");
   await runPipeline(pipeline);
-  return client.mget(...keys);
+  return inTime(client.mget(...keys));
 }
 
-function toStamp(generations: readonly (string | null)[]): string {
+/** The server is part of it: one that was restored from its disk has the generations of that time. */
+function toStamp(server: string, generations: readonly (string | null)[]): string {
   // A generation evicted at this very moment: no answer will ever match a stamp made up on the spot.
   const joined = generations.map((generation) => generation ?? newGeneration()).join(".");
-  return generations.length <= 2 ? joined : digest(joined);
+  return `${server}.${generations.length <= 2 ? joined : digest(joined)}`;
 }
 
-function connect(redisUrl: string, connectionName: string, onError: (error: Error) => void): Redis {
+function connect(
+  redisUrl: string,
+  connectionName: string,
+  onError: (error: Error) => void,
+  options: Pick<RedisOptions, "commandTimeout"> = {},
+): Redis {
   const client = new Redis(redisUrl, {
     connectionName,
-    connectTimeout: COMMAND_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (times) => Math.min(50 * times, RECONNECT_MAX_MS),
+    ...options,
   });
   client.on("error", onError);
   return client;
-}
-
-function listen(
-  redisUrl: string,
-  origin: string,
-  events: SharedTierEvents,
-): Pick<SharedTier, "listening"> & { readonly close: () => void } {
-  const subscriber = connect(redisUrl, "registry-news", events.onError);
-  let listening = false;
-  const subscribe = async (): Promise<void> => {
-    try {
-      await subscriber.subscribe(INVALIDATION_CHANNEL);
-      // What was written while nobody listened is unknown, so L1 starts empty.
-      events.onGap();
-      listening = true;
-    } catch (error) {
-      events.onError(error instanceof Error ? error : new Error(String(error)));
-      // A connection that does not listen is of no use: the next one tries again.
-      subscriber.disconnect(true);
-    }
-  };
-  subscriber.on("ready", () => void subscribe());
-  subscriber.on("close", () => {
-    listening = false;
-    events.onGap();
-  });
-  subscriber.on("message", (_channel: string, message: string) => {
-    const written = readNews(message);
-    if (written === undefined) events.onGap();
-    else if (written.origin !== origin) events.onNews(written.scopes);
-  });
-  return {
-    listening: () => listening,
-    close: () => subscriber.disconnect(),
-  };
-}
-
-function readNews(message: string): { origin: unknown; scopes: Scope[] } | undefined {
-  try {
-    const news: unknown = JSON.parse(message);
-    if (typeof news !== "object" || news === null || !("origin" in news) || !("scopes" in news))
-      return undefined;
-    const { origin, scopes } = news;
-    if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === "string"))
-      return undefined;
-    return { origin, scopes };
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,13 @@
 // L3: results of searches kept in a PostgreSQL table that outlives Redis's memory limit and restarts of processes.
 
 import type { Database } from "../database.ts";
+import { packAnswer, unpackAnswer } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 
 export type StoredTier = {
-  readonly get: (key: string, stamp: string) => Promise<string | undefined>;
+  readonly get: (key: string, stamp: string) => Promise<Answer | undefined>;
   /** Stores in the background; a failure only costs a later miss. */
-  readonly put: (key: string, stamp: string, value: string) => void;
+  readonly put: (key: string, stamp: string, answer: Answer) => void;
   readonly close: () => void;
 };
 
@@ -33,9 +35,9 @@ export function createStoredTier(
         "SELECT value FROM query_cache WHERE key = $1 AND stamp = $2 AND expires_at > now()",
         [key, stamp],
       );
-      return row?.value;
+      return row === undefined ? undefined : unpackAnswer(row.value, stamp);
     },
-    put(key, stamp, value) {
+    put(key, stamp, answer) {
       // Storing must never hold more than a few of the connections that requests wait for.
       if (putsInFlight >= PUTS_IN_FLIGHT_MAX) return;
       putsInFlight += 1;
@@ -45,7 +47,7 @@ export function createStoredTier(
            VALUES ($1, $2, $3, now() + $4 * interval '1 millisecond')
            ON CONFLICT (key) DO UPDATE
            SET stamp = excluded.stamp, value = excluded.value, expires_at = excluded.expires_at`,
-          [key, stamp, value, ttlMs],
+          [key, stamp, packAnswer(stamp, answer), ttlMs],
         )
         .catch(onError)
         .finally(() => (putsInFlight -= 1));
