@@ -50,7 +50,9 @@ const rules: Readonly<Record<string, { readonly src: readonly string[]; readonly
       ],
       node: true,
     },
-    registry: { src: [], node: true },
+    // What any service may use: it is published as perfopt/tracer.
+    tracer: { src: [], node: true },
+    registry: { src: ["tracer"], node: true },
   };
 
 /** The import specifiers of a source text. */
