@@ -15,6 +15,9 @@ export const knobRoles = [
   "pool-min",
   "pool-idle-timeout",
   "redis-maxmemory",
+  "redis-policy",
+  "http-etag",
+  "http-max-age",
 ] as const;
 
 export type KnobRole = (typeof knobRoles)[number];

@@ -86,6 +86,8 @@ export interface LoadResult {
   readonly checks: readonly ValidityCheck[];
   /** Only when asked for: the requests of the window, in order of arrival, for the study of repetition. */
   readonly trace?: readonly TraceEntry[];
+  /** With the trace: of each endpoint's answers, what decides whether and how caches between service and client keep them. */
+  readonly responses?: readonly ResponseFacts[];
 }
 
 export interface HostUse {
@@ -120,6 +122,117 @@ export interface TraceEntry {
   /** A 53-bit hash of method, path and body: equal requests have equal keys. */
   readonly key: number;
   readonly responseBytes: number;
+  /** Absent when no answer came. */
+  readonly status?: number;
+  /**
+   * A 53-bit hash of the answer's body: equal bodies have equal ones. Of a 304, that of the body which the client held, where it is
+   * known. Absent when no answer came.
+   */
+  readonly body?: number;
+}
+
+/**
+ * Of one endpoint's answers, what caches decide by. Never the value of a header that may be a secret: of Set-Cookie, Cookie and
+ * Authorization only that they were there, of validators only how they changed.
+ */
+export interface ResponseFacts {
+  readonly endpoint: string;
+  readonly method: string;
+  /** Answers that were looked at. */
+  readonly samples: number;
+  /** Distinct combinations of headers, the most frequent first. */
+  readonly variants: readonly ResponseVariant[];
+  /** Answers with combinations beyond those kept. */
+  readonly others: number;
+  /** How many of the requests sent such a header. */
+  readonly sent: {
+    readonly authorization: number;
+    readonly cookie: number;
+    readonly acceptEncoding: number;
+  };
+  readonly validators: ValidatorFacts;
+  /** Of requests that carried the validator of an earlier answer; absent when there was none. */
+  readonly conditional?: ConditionalFacts;
+  /** The greatest that an Age header said, in seconds: a cache in front of the service was measured. */
+  readonly ageSecondsMax?: number;
+  /** The least time from Last-Modified to the answer. */
+  readonly sinceModifiedSecondsMin?: number;
+}
+
+/** One combination of what an answer said to caches. Texts are in lower case, as they came otherwise. */
+export interface ResponseVariant {
+  readonly count: number;
+  readonly status: number;
+  readonly cacheControl?: string;
+  /** CDN-Cache-Control (RFC 9213): goes before Cache-Control, for shared caches only. */
+  readonly cdnCacheControl?: string;
+  readonly etag: "none" | "weak" | "strong";
+  readonly lastModified: boolean;
+  /** Expires less Date, to two digits; `invalid` where it is no date, which means that it has expired. */
+  readonly expiresSeconds?: number | "invalid";
+  readonly age: boolean;
+  readonly vary?: string;
+  readonly setCookie: boolean;
+  readonly pragma?: string;
+  readonly contentEncoding?: string;
+  /** Without parameters. */
+  readonly contentType?: string;
+}
+
+/** Of answers of status 200 with an ETag whose request had been answered so before: what became of ETag and body since. */
+export interface ValidatorFacts {
+  /** Both the same. */
+  readonly steady: number;
+  /** The same body under another ETag: clients fetch again what they have. */
+  readonly unstable: number;
+  /** Another body under the same strong ETag: clients keep what is out of date. */
+  readonly wrong: number;
+  /** Another body under the same weak ETag: allowed, where the difference means nothing. */
+  readonly loose: number;
+  /** Both others. */
+  readonly changed: number;
+}
+
+/** Of conditional requests, what came back. */
+export interface ConditionalFacts {
+  readonly sent: number;
+  /** 304. */
+  readonly notModified: number;
+  /** 200 with the very body that the client had: the validator was ignored. */
+  readonly ignored: number;
+  /** 200 with another body. */
+  readonly changed: number;
+}
+
+/** Of one endpoint, what a few requests after the window showed: whether validators are honoured, and answers compressed. */
+export interface ValidatorProbe {
+  readonly endpoint: string;
+  /** Different URLs that were asked for. */
+  readonly urls: number;
+  /** Of them, those that answered 200; the others say nothing. */
+  readonly answered: number;
+  /** With If-None-Match. */
+  readonly etag: ConditionalFacts;
+  /** With If-Modified-Since, where there was no ETag. */
+  readonly modified: ConditionalFacts;
+  /** With Accept-Encoding: gzip. */
+  readonly gzip: GzipProbe;
+}
+
+export interface GzipProbe {
+  /** URLs that answered 200 both with and without. */
+  readonly answered: number;
+  /** Of them, those that came compressed. */
+  readonly compressed: number;
+  /** Of the compressed, those whose Vary did not name Accept-Encoding. */
+  readonly withoutVary: number;
+  /** Of the compressed, those with the strong ETag of the answer that was not. */
+  readonly sameStrongEtag: number;
+  /** With If-None-Match and the ETag of the compressed answer. */
+  readonly etag: ConditionalFacts;
+  /** Mean, of bodies as they came. */
+  readonly plainBytes: number;
+  readonly gzipBytes: number;
 }
 
 /**

@@ -79,6 +79,11 @@ export interface WorkloadDefinition {
   readonly requests: readonly RequestTemplate[];
   readonly sessions?: readonly SessionTemplate[];
   readonly parameters: readonly Parameter[];
+  /**
+   * Share of the simulated clients, 0 to 1, that keep validators: they repeat a GET with If-None-Match or If-Modified-Since, always,
+   * as after a reload; a 304 is a success then. Absent: none.
+   */
+  readonly revalidate?: number;
 }
 
 /** The requests whose names are a workload's endpoints, in the order in which results list them. */

@@ -1,4 +1,5 @@
 /** Independent requests, each sent at its moment of the schedule whatever the others do: the open model. */
+import { launchRequest } from "./launch.ts";
 import { startPacer } from "./pacer.ts";
 import type { CompleteLoadRequest } from "./request.ts";
 import { requestSequence } from "./requests.ts";
@@ -9,7 +10,8 @@ import type { Part, Stage } from "./sending.ts";
 export function sendArrivals(request: CompleteLoadRequest, part: Part) {
   const { dueMs, measuredFrom } = arrivalSchedule(request, part);
   const next = requestSequence(request.workload, request.data, seedOfPart(request.seed, part));
-  return ({ recorder, flights, pathPrefix, startAt }: Stage) => {
+  return (stage: Stage) => {
+    const { recorder, flights, revalidation, startAt } = stage;
     function launch(index: number, dueAt: number): void {
       const measured = index >= measuredFrom;
       // Drawn even when it is then dropped: the requests that follow stay the same.
@@ -18,14 +20,12 @@ export function sendArrivals(request: CompleteLoadRequest, part: Part) {
         if (measured) recorder.drop();
         return;
       }
-      const trace = measured
-        ? recorder.traceEntry(generated, (dueMs[index] ?? 0) - request.warmupMs)
-        : undefined;
-      const { endpoint, method, headers, body } = generated;
-      flights.send(
-        { path: pathPrefix + generated.path, method, headers, body: body ?? null },
-        { endpoint, measured, dueAt, trace },
-      );
+      launchRequest(stage, generated, {
+        measured,
+        dueAt,
+        atMs: (dueMs[index] ?? 0) - request.warmupMs,
+        conditional: revalidation?.open(generated, part.index + index * part.of),
+      });
     }
     return startPacer(startAt, dueMs, launch, flights.expire);
   };

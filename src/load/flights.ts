@@ -1,4 +1,5 @@
 /** The requests on their way: hands each to the connection pool, and ends those that take longer than the time limit. */
+import { createHash, type Hash } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Dispatcher } from "undici";
@@ -21,13 +22,27 @@ export interface Outgoing {
   readonly body: string | null;
 }
 
-export interface Departure extends Pick<Flight, "endpoint" | "measured" | "dueAt" | "trace"> {
+export interface Departure extends Pick<
+  Flight,
+  "endpoint" | "measured" | "dueAt" | "trace" | "conditional"
+> {
   /** Called once, when the request was answered, timed out or was broken off, after it was recorded; may send the next one. */
-  readonly onEnd?: (ending: Ending, answer: Answer) => void;
+  readonly onEnd?: ((ending: Ending, answer: Answer) => void) | undefined;
   /** Before an answer is recorded: the key under which it counts as failed, whatever its status. */
-  readonly refusal?: (answer: Answer) => string | undefined;
+  readonly refusal?: ((answer: Answer) => string | undefined) | undefined;
   /** Whether these two want the body: keeping it costs a copy of every answer. */
-  readonly keepBody?: boolean;
+  readonly keepBody?: boolean | undefined;
+  /** Called once, when it was answered, before it is recorded. */
+  readonly watch?: ((seen: Seen) => void) | undefined;
+  /** Whether it wants a hash of the body. */
+  readonly hashBody?: boolean;
+}
+
+export interface Seen extends Pick<Answer, "status" | "headers"> {
+  /** 53 bits of the body's hash; undefined unless asked for. */
+  readonly body: number | undefined;
+  /** Of the body, as it came. */
+  readonly bytes: number;
 }
 
 /** What came back; without an answer the status is 0, and headers and body are what came until then. */
@@ -43,6 +58,9 @@ interface Open {
   readonly flight: Flight;
   readonly onEnd: Departure["onEnd"];
   readonly refusal: Departure["refusal"];
+  readonly watch: Departure["watch"];
+  readonly hashBody: boolean;
+  digest: Hash | undefined;
   /** Undefined when nobody wants them. */
   chunks: Buffer[] | undefined;
   headers: Answer["headers"];
@@ -75,7 +93,8 @@ export function openFlights(
     open.ended = true;
     outstanding -= 1;
     const at = performance.now();
-    const { onEnd, refusal } = open;
+    const { onEnd, refusal, watch } = open;
+    if (watch && ending === "answered") watch(seenOf(open));
     if (refusal && ending === "answered") open.flight.refusedAs = refusal(answerOf(open));
     recorder.finish(open.flight, ending, at, because);
     if (onEnd) {
@@ -86,6 +105,7 @@ export function openFlights(
     }
     // The list may keep it for a while, behind one that takes longer.
     open.chunks = undefined;
+    open.digest = undefined;
     open.controller = undefined;
   }
 
@@ -127,13 +147,14 @@ export function openFlights(
 }
 
 function openOf(departure: Departure, sentAt: number): Open {
-  const { endpoint, measured, dueAt, trace, onEnd, refusal, keepBody } = departure;
+  const { endpoint, measured, dueAt, trace, conditional, onEnd, refusal, keepBody } = departure;
   return {
     flight: {
       endpoint,
       measured,
       dueAt,
       trace,
+      conditional,
       sentAt,
       writtenAt: sentAt,
       status: 0,
@@ -141,6 +162,9 @@ function openOf(departure: Departure, sentAt: number): Open {
     },
     onEnd,
     refusal,
+    watch: departure.watch,
+    hashBody: departure.hashBody === true,
+    digest: undefined,
     chunks: keepBody === true ? [] : undefined,
     headers: {},
     ended: false,
@@ -176,10 +200,13 @@ function handlerOf(
     onResponseStart(_controller, statusCode, headers) {
       flight.status = statusCode;
       open.headers = headers;
+      // Measured: 1.5 microseconds for a small body, 0.5 more for each KB; a hash in JavaScript takes three times as long for large ones.
+      if (open.hashBody) open.digest = createHash("sha1");
     },
     onResponseData(_controller, chunk) {
       flight.responseBytes += chunk.length;
       open.chunks?.push(chunk);
+      open.digest?.update(chunk);
     },
     onResponseEnd() {
       end(open, "answered");
@@ -195,5 +222,15 @@ function answerOf({ flight, headers, chunks }: Open): Answer {
     status: flight.status,
     headers,
     body: chunks && Buffer.concat(chunks).toString("utf8"),
+  };
+}
+
+function seenOf({ flight, headers, digest }: Open): Seen {
+  const hash = digest?.digest();
+  return {
+    status: flight.status,
+    headers,
+    bytes: flight.responseBytes,
+    body: hash && (hash.readUInt32LE(0) & 0x1fffff) * 2 ** 32 + hash.readUInt32LE(4),
   };
 }

@@ -1,5 +1,6 @@
 /** Adds up what several workers, or machines, recorded of one window. Nothing is lost: counts are summed, histograms added. */
 import type { TraceEntry } from "../core/sample.ts";
+import { mergeResponses } from "./responses.ts";
 import { decodeHistogram, encodeHistogram, latencyHistogram } from "./histogram.ts";
 import type { EndpointRecord, GeneratorCpu, PieceRecord, WindowRecord } from "./request.ts";
 
@@ -24,6 +25,9 @@ export function mergeRecords(records: readonly WindowRecord[]): WindowRecord {
     outstandingMs: sum(records, "outstandingMs"),
     cpu: busiest(records.map((record) => record.cpu)),
     trace: mergeTraces(records.flatMap((record) => (record.trace ? [record.trace] : []))),
+    responses: records.some((record) => record.responses)
+      ? mergeResponses(records.flatMap((record) => (record.responses ? [record.responses] : [])))
+      : undefined,
     timeline: mergeTimelines(
       records.flatMap((record) => (record.timeline ? [record.timeline] : [])),
     ),

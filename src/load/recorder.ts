@@ -8,6 +8,8 @@ import { occupancyMeter } from "./occupancy.ts";
 import type { EndpointRecord, GeneratorCpu, CompleteLoadRequest, WindowRecord } from "./request.ts";
 import { hashKey, isExpected } from "./requests.ts";
 import type { GeneratedRequest } from "./requests.ts";
+import { responseRecorder } from "./responses.ts";
+import type { ResponseRecorder } from "./responses.ts";
 import { timelineRecorder } from "./timeline.ts";
 
 /** One request on its way. Times are the worker's own milliseconds. */
@@ -25,6 +27,8 @@ export interface Flight {
   /** Under this key instead of its status an answer counts as failed, whatever its status: it lacks what its session needs of it. */
   refusedAs?: string | undefined;
   readonly trace: Mutable<TraceEntry> | undefined;
+  /** It carried a validator: 304 is a success. */
+  readonly conditional?: boolean | undefined;
 }
 
 export type Ending = "answered" | "timeout" | "broken-off";
@@ -34,6 +38,8 @@ export interface Recorder {
   readonly launch: (flight: Flight) => void;
   /** `because` says why it was broken off. */
   readonly finish: (flight: Flight, ending: Ending, at: number, because?: string) => void;
+  /** Present when the window is traced. */
+  readonly responses?: ResponseRecorder | undefined;
   readonly traceEntry: (request: GeneratedRequest, atMs: number) => Mutable<TraceEntry> | undefined;
   readonly record: (cpu: GeneratorCpu) => WindowRecord;
 }
@@ -63,7 +69,9 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
   const tally = newTally(templates.length);
   const occupancy = occupancyMeter();
   const timeline = timelineRecorder(request, windowEndsAt - request.windowMs);
+  const responses = request.trace ? responseRecorder(request) : undefined;
   return {
+    responses,
     drop: () => {
       tally.dropped += 1;
     },
@@ -80,7 +88,7 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       const failed =
         ending !== "answered" ||
         flight.refusedAs !== undefined ||
-        !isExpected(template, flight.status);
+        !(isExpected(template, flight.status) || isNotModified(flight));
       // A request that was never answered has waited as long as the client would: leaving it out, or counting a refused
       // connection as a fast answer, would make a failing service look quick.
       const endedAt = ending === "answered" ? at : flight.sentAt + request.timeoutMs;
@@ -92,8 +100,9 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       if (ending === "broken-off") tally.brokenOffBecause ??= because;
     },
     traceEntry: (generated, atMs) => {
-      if (!request.trace) return undefined;
-      const entry = {
+      if (!responses) return undefined;
+      responses.sent(generated);
+      const entry: Mutable<TraceEntry> = {
         atMs,
         endpoint: templates[generated.endpoint]?.name ?? "",
         method: generated.method,
@@ -108,6 +117,7 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       outstandingMs: occupancy.totalMs(),
       cpu,
       trace: request.trace ? tally.trace : undefined,
+      responses: responses?.facts(),
       timeline: timeline?.pieces(),
     }),
   };
@@ -165,13 +175,20 @@ function countOutcome(
   tally.answered += 1;
   endpoint.answered += 1;
   endpoint.responseBytes += flight.responseBytes;
-  if (flight.trace) flight.trace.responseBytes = flight.responseBytes;
+  if (!flight.trace) return;
+  flight.trace.responseBytes = flight.responseBytes;
+  flight.trace.status = flight.status;
+}
+
+/** What the client asked for is what it has. */
+function isNotModified({ conditional, status }: Flight): boolean {
+  return conditional === true && status === 304;
 }
 
 function windowRecord(
   templates: readonly RequestTemplate[],
   tally: Tally,
-): Omit<WindowRecord, "outstandingMs" | "cpu" | "trace" | "timeline"> {
+): Omit<WindowRecord, "outstandingMs" | "cpu" | "trace" | "responses" | "timeline"> {
   const { launched, response, service, lag, endpoints, trace: _, ...counts } = tally;
   return {
     ...counts,

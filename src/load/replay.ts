@@ -37,7 +37,8 @@ export function replayedEndpoints(workload: WorkloadDefinition): readonly string
 }
 
 /**
- * The same seed sends the same requests. Think times are left out: nobody else is there to wait for. Rejects with bad-input for a
+ * The same seed sends the same requests. Think times are left out: nobody else is there to wait for; and validators, so that every
+ * answer is whole. Rejects with bad-input for a
  * workload that cannot be filled or lacks the endpoint, interrupted when `signal` aborts; requests that fail are counted.
  */
 export async function sendInOrder(run: ReplayRun, signal: AbortSignal): Promise<ReplayResult> {

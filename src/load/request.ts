@@ -1,5 +1,5 @@
 /** What one window of load is asked for, and what a worker saw of it: plain data, which can cross threads and machines. */
-import type { TraceEntry } from "../core/sample.ts";
+import type { ResponseFacts, TraceEntry } from "../core/sample.ts";
 import type { RateSegment } from "../core/scenario.ts";
 import type { ParameterData, ThinkTime, WorkloadDefinition } from "../core/workload.ts";
 
@@ -51,7 +51,7 @@ export interface LoadRequest {
   readonly foreignWorkKnown?: boolean;
   /** Absent: a window during which the hypervisor gave CPU time to others is judged by that. */
   readonly stealJudged?: boolean;
-  /** Whether the result lists the window's requests. */
+  /** Whether the result lists the window's requests, and says what caches may do with the answers. */
   readonly trace: boolean;
 }
 
@@ -84,6 +84,8 @@ export interface WindowRecord {
   /** Of several threads, that of the busiest: each has a core of its own as its limit. */
   readonly cpu: GeneratorCpu;
   readonly trace: readonly TraceEntry[] | undefined;
+  /** One an endpoint. */
+  readonly responses?: readonly ResponseFacts[] | undefined;
   readonly timeline: readonly PieceRecord[] | undefined;
 }
 

@@ -112,7 +112,7 @@ function badMix(workload: string, problem: string): PerfoptError {
 }
 
 /** Spreads every input bit over all 32, so that texts that differ at one end only do not share keys. */
-function mixed(value: number): number {
+export function mixed(value: number): number {
   let bits = value;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);

@@ -48,6 +48,9 @@ export function loadResult(
       host,
     }),
     ...(record.trace ? { trace: record.trace } : {}),
+    ...(record.responses
+      ? { responses: record.responses.filter(({ samples }) => samples > 0) }
+      : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Flights } from "./flights.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Recorder } from "./recorder.ts";
 import type { CompleteLoadRequest } from "./request.ts";
+import type { Revalidation } from "./revalidation.ts";
 
 /** Arrivals (or users) `index`, `index + of`, `index + 2 of`, ... of the whole load are this worker's. */
 export interface Part {
@@ -14,6 +15,8 @@ export interface Part {
 export interface Stage {
   readonly recorder: Recorder;
   readonly flights: Flights;
+  /** Absent when no client keeps validators. */
+  readonly revalidation?: Revalidation | undefined;
   /** Put before the path of every request. */
   readonly pathPrefix: string;
   /** The warm-up's start: now, or shortly after. */

@@ -17,6 +17,8 @@ import type { SessionValues } from "./template.ts";
 
 /** One session, or one request of a mix. */
 export interface Script {
+  /** The number of the simulated client whose session it is. */
+  readonly client: number;
   /** One request after another; to be asked for the next only when the last one's answer was accepted. */
   readonly turns: Iterator<Turn, void>;
   /** Its own random numbers, for what else is drawn for it. */
@@ -27,6 +29,8 @@ export interface Turn {
   /** To wait before it is due. */
   readonly thinkMs: number;
   readonly keepBody: boolean;
+  /** Whether later turns need something of the answer. */
+  readonly captures: boolean;
   readonly fill: () => GeneratedRequest;
   readonly isExpected: (status: number) => boolean;
   /** Takes from the answer what later turns need; false when it is not there. */
@@ -35,6 +39,7 @@ export interface Turn {
 
 interface CompiledStep extends Pick<SessionStep, "repeat" | "think"> {
   readonly keepBody: boolean;
+  readonly captures: boolean;
   readonly fill: (values: SessionValues) => GeneratedRequest;
   readonly isExpected: (status: number) => boolean;
   readonly accept: (answer: Answer, values: Values) => boolean;
@@ -72,7 +77,7 @@ export function scripts(
     turnTo();
     const session = sessions[choose()];
     if (!session) throw new Error("the mix chose a session that does not exist");
-    return { turns: turnsOf(session, own.uniform, turnTo), uniform: own.uniform };
+    return { client: number, turns: turnsOf(session, own.uniform, turnTo), uniform: own.uniform };
   };
 }
 
@@ -122,6 +127,7 @@ function compileSessions(
           repeat,
           fill,
           keepBody: reader.needsBody,
+          captures: step.captures.length > 0,
           isExpected: (status) => isExpected(request, status),
           accept: (answer, values) => reader.read(answer, values.captured),
           ...(think ? { think } : {}),
@@ -153,11 +159,13 @@ function* turnsOf(
 ): Generator<Turn, void> {
   turnTo();
   const values: Values = { draws: session.draw(), captured: [] };
-  for (const { repeat, think, keepBody, fill, isExpected: expects, accept } of session.steps) {
+  for (const step of session.steps) {
+    const { repeat, think, keepBody, captures, fill, isExpected: expects, accept } = step;
     for (let time = 0; time < repeat; time += 1) {
       yield {
         thinkMs: drawThink(think, uniform),
         keepBody,
+        captures,
         isExpected: expects,
         fill: () => {
           turnTo();

@@ -1,6 +1,7 @@
 /** The sessions under way: sends each one's next request when it is due, and ends those of which one failed. */
 import { performance } from "node:perf_hooks";
 import TinyQueue from "tinyqueue";
+import { launchRequest } from "./launch.ts";
 import { paceQueue } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Stage } from "./sending.ts";
@@ -25,7 +26,7 @@ interface Due {
 
 /** A request that is due while `outstandingMax` wait for answers is dropped, and its session ends. */
 export function openTurns(stage: Stage, outstandingMax: number): Turns {
-  const { flights, recorder, pathPrefix, windowStartsAt, windowEndsAt } = stage;
+  const { flights, recorder, revalidation, windowStartsAt, windowEndsAt } = stage;
   const due = new TinyQueue<Due>([], (a, b) => a.dueAt - b.dueAt);
   /** Sessions that will be due again when their answer has come. */
   let awaited = 0;
@@ -53,14 +54,19 @@ export function openTurns(stage: Stage, outstandingMax: number): Turns {
     const turn = next.value;
     const dueAt = freeAt + turn.thinkMs;
     at(dueAt, () => {
-      send(turn, dueAt, (endedAt, usable) => {
+      send(turn, script.client, dueAt, (endedAt, usable) => {
         if (usable) play(script, endedAt, onEnd);
         else onEnd(endedAt);
       });
     });
   }
 
-  function send(turn: Turn, dueAt: number, onEnd: (at: number, usable: boolean) => void): void {
+  function send(
+    turn: Turn,
+    client: number,
+    dueAt: number,
+    onEnd: (at: number, usable: boolean) => void,
+  ): void {
     const measured = dueAt >= windowStartsAt;
     const generated = turn.fill();
     if (flights.outstanding() >= outstandingMax) {
@@ -68,29 +74,27 @@ export function openTurns(stage: Stage, outstandingMax: number): Turns {
       onEnd(performance.now(), false);
       return;
     }
-    const { endpoint, method, path, headers, body } = generated;
-    const trace = measured ? recorder.traceEntry(generated, dueAt - windowStartsAt) : undefined;
+    // What later turns need is in the body that a 304 leaves out.
+    const conditional = turn.captures ? undefined : revalidation?.open(generated, client);
     let usable = false;
     awaited += 1;
-    flights.send(
-      { path: pathPrefix + path, method, headers, body: body ?? null },
-      {
-        endpoint,
-        measured,
-        dueAt,
-        trace,
-        keepBody: turn.keepBody,
-        refusal: (answer) => {
-          if (!turn.isExpected(answer.status)) return undefined;
-          usable = turn.accept(answer);
-          return usable ? undefined : NO_CAPTURE;
-        },
-        onEnd: () => {
-          awaited -= 1;
-          onEnd(performance.now(), usable);
-        },
+    launchRequest(stage, generated, {
+      measured,
+      dueAt,
+      atMs: dueAt - windowStartsAt,
+      conditional,
+      keepBody: turn.keepBody,
+      refusal: (answer) => {
+        const known = conditional?.held !== undefined && answer.status === 304;
+        if (!known && !turn.isExpected(answer.status)) return undefined;
+        usable = known || turn.accept(answer);
+        return usable ? undefined : NO_CAPTURE;
       },
-    );
+      onEnd: () => {
+        awaited -= 1;
+        onEnd(performance.now(), usable);
+      },
+    });
   }
 
   return { at, play, pacer };

@@ -25,7 +25,7 @@ export function sendUsers(
     const { at, play, pacer } = openTurns(stage, Infinity);
     /** Each round of each user is a session of its own number, so that none depends on how far another user is. */
     function playRound(user: number, round: number, freeAt: number): void {
-      const script = open(user + round * count);
+      const script = { ...open(user + round * count), client: user };
       const pauseMs = drawThink(think, script.uniform);
       play(script, freeAt, (endedAt) => {
         const nextAt = endedAt + pauseMs;

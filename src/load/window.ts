@@ -5,6 +5,7 @@ import { cpuBetween } from "./cpu.ts";
 import { openFlights } from "./flights.ts";
 import { windowRecorder } from "./recorder.ts";
 import type { CompleteLoadRequest, WindowRecord } from "./request.ts";
+import { openRevalidation } from "./revalidation.ts";
 import { shareOfPart } from "./sending.ts";
 import type { Part, PrepareSending } from "./sending.ts";
 import { sendSessions } from "./sessions.ts";
@@ -28,7 +29,9 @@ export function prepareWindow(
     const recorder = windowRecorder(request, windowEndsAt);
     const flights = openFlights(pool, recorder, request.timeoutMs, request.headers);
     try {
-      const stage = { recorder, flights, pathPrefix, startAt, windowStartsAt, windowEndsAt };
+      const revalidation = openRevalidation(request);
+      const pipes = { recorder, flights, revalidation, pathPrefix };
+      const stage = { ...pipes, startAt, windowStartsAt, windowEndsAt };
       const pacer = send(stage);
       const cpu = cpuBetween(windowStartsAt, windowEndsAt, pacer.restedMs);
       await pacer.finished;

@@ -15,6 +15,9 @@ const ROLE_KINDS: Readonly<Record<KnobRole, KnobDomain["kind"]>> = {
   "pool-min": "int",
   "pool-idle-timeout": "duration",
   "redis-maxmemory": "bytes",
+  "redis-policy": "enum",
+  "http-etag": "bool",
+  "http-max-age": "duration",
 };
 
 /** What a knob of this role counts. */

@@ -39,12 +39,21 @@ function workload(folder: string) {
         .min(1)
         .exactOptional()
         .describe("In place of requests: what a user does from beginning to end, step by step."),
+      revalidate: z
+        .number()
+        .min(0)
+        .max(1)
+        .exactOptional()
+        .describe(
+          "The share of the simulated clients, 0 to 1, that keep ETag and Last-Modified of what they got, as browsers do: they repeat a GET with If-None-Match or If-Modified-Since, always, and 304 is a success. 0 when absent.",
+        ),
     })
     .transform(field.checked(checkWorkload))
-    .transform(({ parameters, requests = [], sessions }) => ({
+    .transform(({ parameters, requests = [], sessions, revalidate }) => ({
       parameters,
       requests: requests.map((each) => toTemplate(each, each.weight)),
       ...(sessions && { sessions: sessions.map(toSession) }),
+      ...(revalidate !== undefined && { revalidate }),
     }));
 }
 

@@ -69,7 +69,7 @@ describe("a mistake is named with its line, its column and what was expected", (
       "an unknown role",
       "role: pool-max",
       "role: pool-maximum",
-      'knobs.pool.role: expected one of l1-ttl, l1-size, l2-ttl, l3-ttl, cache-warm-up, pool-max, pool-min, pool-idle-timeout, redis-maxmemory, found "pool-maximum"',
+      'knobs.pool.role: expected one of l1-ttl, l1-size, l2-ttl, l3-ttl, cache-warm-up, pool-max, pool-min, pool-idle-timeout, redis-maxmemory, redis-policy, http-etag, http-max-age, found "pool-maximum"',
     ],
     [
       "a role twice",

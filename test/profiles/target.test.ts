@@ -101,6 +101,18 @@ test("knobs, in the order of the file", async () => {
   ]);
 });
 
+const keeping = (share: string) =>
+  edit(TARGET, "  browse:\n", `  browse:\n    revalidate: ${share}\n`);
+
+test("a share of a workload's clients may keep validators; none by default", async () => {
+  expect((await load(TARGET)).workloads[0]).not.toHaveProperty("revalidate");
+  expect((await load(keeping("0.4"))).workloads[0]).toMatchObject({ revalidate: 0.4 });
+  expect((await load(keeping("0"))).workloads[0]).toMatchObject({ revalidate: 0 });
+  for (const share of ["1.5", "-0.1", "half"]) {
+    expect((await problems(keeping(share))).join()).toContain("workloads.browse.revalidate");
+  }
+});
+
 test("workloads: queries are encoded around their placeholders, bodies kept", async () => {
   const [browse] = (await load(TARGET)).workloads;
   expect(browse?.parameters).toEqual([
