@@ -1,6 +1,7 @@
 /** The load engine as the arms call for it: windows, saturation, and requests one after another. */
 import type { ParameterData } from "../core/workload.ts";
 import { runWindow } from "../load/engine.ts";
+import { probeValidators } from "../load/probes.ts";
 import { replayedEndpoints, sendInOrder } from "../load/replay.ts";
 import type { LoadRequest } from "../load/request.ts";
 import { findSaturation } from "../load/saturation.ts";
@@ -18,7 +19,10 @@ const SATURATION = { connections: 32, warmupMs: 2_000, durationMs: 5_000 } as co
 export function loadFunctions(
   common: CommonRequest,
   data: ParameterData,
-): Pick<LoadOptions, "runLoad" | "saturate"> & { readonly replay: ReplayLoad } {
+): Pick<LoadOptions, "runLoad" | "saturate"> & {
+  readonly replay: ReplayLoad;
+  readonly probe: NonNullable<LoadOptions["probe"]>;
+} {
   const { workload, timeoutMs, headers, tls } = common;
   const sent = {
     workload,
@@ -36,6 +40,7 @@ export function loadFunctions(
       );
       return requestsPerSecond;
     },
+    probe: ({ signal, ...run }) => probeValidators({ ...sent, ...run }, signal),
     replay: {
       endpoints: replayedEndpoints(workload),
       sendInOrder: ({ signal, ...run }) => sendInOrder({ ...sent, ...run }, signal),

@@ -1,6 +1,7 @@
 /** One persona's run from start to report: stores, arms, loop, and everything taken down again whatever happens. */
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { readTrace } from "../advise/cache/trace/read.ts";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
@@ -180,6 +181,7 @@ async function measure(
     source,
     baselineValues: live.baselineValues,
     environment: context.env,
+    readTrace,
     note,
     signal: context.signal,
     ...loadOf(job, workload, data),

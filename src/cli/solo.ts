@@ -6,7 +6,7 @@ import type { GateSide } from "../core/gate.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { presentValues } from "../target/live.ts";
 import { findRedis } from "../target/redis-server.ts";
-import { openSolo, type Solo } from "../target/solo.ts";
+import { openSolo, type Solo, type SoloOptions } from "../target/solo.ts";
 import { openSource, type Source } from "../target/source.ts";
 import { targetState } from "../target/up.ts";
 import { openUrl } from "../target/url-arms.ts";
@@ -20,7 +20,10 @@ import { whileJournalled } from "./measuring.ts";
 import { loadParameters } from "./parameters.ts";
 import type { Progress } from "./progress.ts";
 
-export interface OpenSolo extends Pick<Solo, "sample" | "saturate" | "databaseUrl"> {
+export interface OpenSolo extends Pick<
+  Solo,
+  "sample" | "observe" | "saturate" | "probe" | "databaseUrl" | "redisUrl"
+> {
   readonly side: GateSide;
   readonly scale: string | undefined;
   readonly environment: EnvironmentFacts;
@@ -32,10 +35,11 @@ export async function withSolo<T>(
   job: BenchJob,
   progress: Progress,
   use: (solo: OpenSolo) => Promise<T>,
+  tracing: Pick<SoloOptions, "readTrace"> = {},
 ): Promise<T> {
   const { url } = job.options;
   return url === undefined
-    ? withStarted(context, job, progress, use)
+    ? withStarted(context, job, progress, use, tracing)
     : withUrl(context, job, url, progress, use);
 }
 
@@ -44,6 +48,7 @@ async function withStarted<T>(
   job: BenchJob,
   progress: Progress,
   use: (solo: OpenSolo) => Promise<T>,
+  tracing: Pick<SoloOptions, "readTrace">,
 ): Promise<T> {
   const { target, seed, options } = job;
   const scale = scaleOf(options, target);
@@ -57,12 +62,14 @@ async function withStarted<T>(
         targetFile: target,
         runId: measuring.runId,
         folder: join(context.home, "arms", measuring.runId),
+        home: context.home,
         source,
         baselineValues: await presentValues(target, context.home),
         environment: context.env,
         note: measuring.note,
         signal: context.signal,
         detail: true,
+        ...tracing,
         ...loadFunctions(requestOf(job.plan, target), data),
       });
       try {

@@ -28,9 +28,11 @@ import {
 import { noteProcess, type Note } from "./resources.ts";
 import { startService, type ServiceProcess } from "./service.ts";
 import { findServiceUse, type ServiceUse } from "./service-use.ts";
+import { openSocketFolder } from "./socket-folder.ts";
 import type { Source } from "./source.ts";
 import type { Undo } from "./stand.ts";
 import { cancelledOnAbort, connect, withConnection, withDatabase } from "./sql.ts";
+import type { ReadTrace } from "./tracing.ts";
 
 const BUILD_TIMEOUT_MS = 10 * 60_000;
 
@@ -43,6 +45,8 @@ export interface ArmOptions {
   readonly source: Pick<Source, "adminUrl" | "serviceUrl" | "owner" | "server">;
   readonly baselineValues: KnobValues;
   readonly environment: Environment;
+  /** Absent: what the service asks its caches for is not traced. */
+  readonly readTrace?: ReadTrace;
   readonly note: Note;
   readonly signal: AbortSignal;
 }
@@ -56,6 +60,8 @@ export interface Arm {
   /** For counters; stays open. */
   readonly client: Client;
   readonly redis: RedisServer | undefined;
+  /** Of the service's tracers; undefined where nobody listens to them. */
+  readonly socketFolder: string | undefined;
   port: number;
   /** What it should have. */
   values: KnobValues;
@@ -98,6 +104,12 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
     serviceUrl: withDatabase(options.source.serviceUrl, database),
     client,
     redis,
+    socketFolder: options.readTrace
+      ? await openSocketFolder(
+          { folder, id: `${options.runId}/${letter}`, note: options.note },
+          undo,
+        )
+      : undefined,
     port: await freePort(),
     values: options.baselineValues,
     indexes: [],
@@ -267,6 +279,7 @@ export async function startArmService(arm: Arm): Promise<void> {
       environment: options.environment,
       logPath: join(arm.folder, `service-${arm.starts}.log`),
       signal: options.signal,
+      ...(arm.socketFolder === undefined ? {} : { socketFolder: arm.socketFolder }),
       port: arm.port,
       resourceId: id,
       onProcess: resource.onProcess,

@@ -2,7 +2,7 @@
 import { throwIfAborted } from "../core/errors.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Replay, ReplayRequest } from "../core/replay.ts";
-import type { Sample } from "../core/sample.ts";
+import type { Sample, ValidatorProbe } from "../core/sample.ts";
 import { startArmService, stopArmService, type Arm, type RunningService } from "./arm.ts";
 import { NO_REDIS } from "./counters.ts";
 import type { Measured } from "./differences.ts";
@@ -37,6 +37,20 @@ export async function saturateArm(arm: Arm, seed: number, options: LoadOptions):
   const service = await runningService(arm);
   return whileAlive(service, options.signal, (signal) =>
     options.saturate({ baseUrl: service.baseUrl, seed, signal }),
+  );
+}
+
+/** Undefined where nobody said how to ask. */
+export async function probeArm(
+  arm: Arm,
+  seed: number,
+  options: LoadOptions,
+): Promise<readonly ValidatorProbe[] | undefined> {
+  const { probe } = options;
+  if (!probe) return undefined;
+  const service = await runningService(arm);
+  return whileAlive(service, options.signal, (signal) =>
+    probe({ baseUrl: service.baseUrl, seed, signal }),
   );
 }
 

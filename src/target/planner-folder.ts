@@ -8,12 +8,15 @@ import { checkReachable, isMissing, makeFolder, runsAsRoot, type Environment } f
 import { startTicksOf } from "./proc.ts";
 import { stopLeftover } from "./postgres-server.ts";
 
+/** Of a Redis that works in the folder's `server`, as its `pidfile` setting says. */
+export const REDIS_PID_FILE = "redis.pid";
+
 /** Another machine's processes cannot be seen: what shares this home with it and is older than this was left behind. */
 const FOREIGN_AGE_MS = 24 * 60 * 60_000;
 
 export interface PlannerFolder {
   readonly path: string;
-  /** Where a PostgreSQL server may work: `pgdata` in it is stopped with the folder. */
+  /** Where a PostgreSQL or a Redis server may work: `pgdata` in it, or what REDIS_PID_FILE names, is stopped with the folder. */
   readonly server: string;
   /** Safe to call more than once; the server has to be stopped before. */
   readonly remove: () => Promise<void>;
@@ -89,18 +92,21 @@ async function ageMs(path: string): Promise<number> {
 
 /**
  * Reads from perfopt until perfopt is gone, by whatever signal, then ends the server and removes the folder. The process
- * behind postmaster.pid is ended only when its command line names the folder. Without `ps` the server ends by itself within
+ * behind postmaster.pid is ended only when its command line names the folder or its working directory is there. Without `ps` the server ends by itself within
  * a minute, when it misses its lock file (RecheckDataDirLockFile in miscinit.c).
  */
 const GUARD = `
 while read -r line; do :; done
-if read -r pid < "$1/server/pgdata/postmaster.pid"; then
-  case "$(ps -o args= -p "$pid")" in *"$1"*)
-    kill -QUIT "$pid"
-    tries=0
-    while kill -0 "$pid" && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
-  esac
-fi
+for file in "$1/server/pgdata/postmaster.pid" "$1/server/${REDIS_PID_FILE}"; do
+  if read -r pid < "$file"; then
+    case "$(ps -o args= -p "$pid") $(readlink "/proc/$pid/cwd")" in *"$1"*)
+      kill -QUIT "$pid"
+      case "$file" in */${REDIS_PID_FILE}) kill -TERM "$pid";; esac
+      tries=0
+      while kill -0 "$pid" && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
+    esac
+  fi
+done
 rm -rf -- "$1"
 ` as const;
 

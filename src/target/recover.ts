@@ -7,6 +7,7 @@ import { CLONE_PREFIX, dropClone } from "./clone.ts";
 import { findMarked, findWorkingIn, isAlive, startTicksOf, type ProcessIdentity } from "./proc.ts";
 import { RESOURCE_VARIABLE, stopProcess } from "./process.ts";
 import { REDIS_PROGRAMS } from "./redis-server.ts";
+import { isSocketFolder } from "./socket-folder.ts";
 
 /** Services and Redis end by SIGTERM. */
 const STOP = { signals: ["SIGTERM"], timeoutMs: 10_000 } as const;
@@ -67,7 +68,9 @@ async function remove(resource: Resource, options: RecoverOptions): Promise<stri
  * run's folder.
  */
 async function removeFolder(path: string, home: string): Promise<string | undefined> {
-  if (!isBelow(home, path)) throw new Error(`${path} is not below ${home}`);
+  if (!isBelow(home, path) && !isSocketFolder(path)) {
+    throw new Error(`${path} is not below ${home}`);
+  }
   const servers = await identitiesOf(
     await findWorkingIn(await realpath(path).catch(() => path), REDIS_PROGRAMS),
   );

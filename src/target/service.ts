@@ -6,6 +6,7 @@ import { freePort } from "./free-port.ts";
 import type { Environment } from "./home.ts";
 import { knobEnvironment, type KnobValues } from "./knob-values.ts";
 import { runCommand } from "./run-command.ts";
+import { TRACE_SOCKETS_VARIABLE } from "./socket-folder.ts";
 import { logTail, startProcess, stopProcess, type RunningProcess } from "./process.ts";
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -28,6 +29,8 @@ export interface StartService {
   readonly environment: Environment;
   readonly logPath: string;
   readonly signal: AbortSignal;
+  /** Where the tracers of its caches put their sockets. Absent: they are not told of any. */
+  readonly socketFolder?: string;
   /** Preferred; another is taken when it is not free. */
   readonly port?: number;
   readonly resourceId?: string;
@@ -71,6 +74,7 @@ async function startOn(port: number, options: StartService): Promise<ServiceProc
   }
   const running = await startProcess({
     ...launch,
+    env: { ...launch.env, ...tracing(options.socketFolder) },
     command: { ...service.start, args: service.start.args.map(fill) },
     title: `the service ${options.targetFile.name}`,
   });
@@ -84,6 +88,10 @@ async function startOn(port: number, options: StartService): Promise<ServiceProc
     throw error;
   }
   return { process: running, port, baseUrl, stop };
+}
+
+function tracing(folder: string | undefined): Environment {
+  return folder === undefined ? {} : { [TRACE_SOCKETS_VARIABLE]: folder };
 }
 
 export function serviceStop(targetFile: TargetFile) {

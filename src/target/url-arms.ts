@@ -87,6 +87,7 @@ export async function openUrl(side: UrlSide, options: UrlOptions): Promise<Solo>
       exclusively(async () =>
         sampleFrom(await measureWindow(subject, { ...request, trace: false }, options)),
       ),
+    observe: undefined,
     saturate: (seed) =>
       exclusively(() => options.saturate({ baseUrl, seed, signal: options.signal })),
     replay:

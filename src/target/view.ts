@@ -1,5 +1,5 @@
 /** What tuners may look at: the incumbent's database read only, a planner server of its major version, Redis and the statements of the window. */
-import type { DatabaseView, RedisStats } from "../core/observation.ts";
+import type { DatabaseView, RedisSettings, RedisStats } from "../core/observation.ts";
 import type { PlannerServer } from "../core/planner.ts";
 import type { RedisCounters } from "./counters.ts";
 import type { Environment } from "./home.ts";
@@ -55,6 +55,7 @@ function connected<T>(
 export function redisStats(
   before: RedisCounters | undefined,
   after: RedisCounters | undefined,
+  settings: RedisSettings | undefined,
 ): RedisStats | undefined {
   if (!before || !after) return undefined;
   return {
@@ -67,5 +68,6 @@ export function redisStats(
     expiredInWindow: after.expired - before.expired,
     hitsInWindow: after.hits - before.hits,
     missesInWindow: after.misses - before.misses,
+    ...(settings ? { settings } : {}),
   };
 }

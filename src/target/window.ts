@@ -1,7 +1,7 @@
 /** One window of load on one service, with the counters read around it and the service's gauges polled during it. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { WindowRequest } from "../core/ports.ts";
-import type { LoadResult } from "../core/sample.ts";
+import type { LoadResult, ValidatorProbe } from "../core/sample.ts";
 import type { SeriesMap } from "../core/target-file.ts";
 import { readCounters, type Sources } from "./counters.ts";
 import type { RunningProcess } from "./process.ts";
@@ -46,6 +46,12 @@ export interface LoadOptions {
     readonly seed: number;
     readonly signal: AbortSignal;
   }) => Promise<number>;
+  /** A few conditional requests, to see what the service makes of validators; absent: nobody asks. */
+  readonly probe?: (run: {
+    readonly baseUrl: string;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+  }) => Promise<readonly ValidatorProbe[]>;
   readonly signal: AbortSignal;
   /** Whether samples say statement by statement and command by command what the stores did. */
   readonly detail?: boolean;

@@ -11,6 +11,11 @@ if (!(max >= 1)) {
 const ttlMs = Number(process.env.CACHE_TTL ?? 0);
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max });
 const redis = new Redis(process.env.REDIS_URL);
+// The tracer is TypeScript: whoever sets this starts node with tsx.
+if (process.env.FIXTURE_TRACED) {
+  const { createCacheTracer, traceIoredis } = await import("../../src/tracer/index.ts");
+  traceIoredis(redis, createCacheTracer());
+}
 const counts = { hits: 0, misses: 0, waits: 0, waitSeconds: 0 };
 
 async function query(sql, parameters) {

@@ -212,7 +212,13 @@ describe("two versions", () => {
 }, 120_000);
 
 test("one arm: samples, saturation, replays, and nothing left", async () => {
-  const solo = await openSolo({ ...common(), targetFile: base, baselineValues: {}, detail: true });
+  const solo = await openSolo({
+    ...common(),
+    home,
+    targetFile: base,
+    baselineValues: {},
+    detail: true,
+  });
   const { valid, server } = await solo.sample(window);
   expect(valid).toBe(true);
   expect(server?.unmeasured).toEqual([]);
