@@ -1,9 +1,9 @@
 /** The budgets and bounds of index advice as options of the command line. */
 import type { Command } from "commander";
 import type { AdviceLimits } from "../core/advice.ts";
-import { PerfoptError } from "../core/errors.ts";
 import { parseBytes, parseDuration } from "../core/units.ts";
 import { countOf } from "./load.ts";
+import { given, percentOf, required } from "./parsed-options.ts";
 
 export interface LimitOptions {
   readonly disk?: string;
@@ -62,30 +62,4 @@ export function limitsOf(options: LimitOptions): AdviceLimits {
       required(options.maxRegression, "--max-regression", percentOf, "a share such as 5%") / 100,
     statementsMax: countOf("--statements", options.statements, 1, 100_000),
   };
-}
-
-/** `5%` or `5` as 5; undefined when it is no share. */
-export function percentOf(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*%?$/.exec(text.trim());
-  return match ? Number(match[1]) : undefined;
-}
-
-function given(
-  text: string | undefined,
-  option: string,
-  parse: (text: string) => number | undefined,
-  wanted: string,
-): number | undefined {
-  return text === undefined ? undefined : required(text, option, parse, wanted);
-}
-
-function required(
-  text: string,
-  option: string,
-  parse: (text: string) => number | undefined,
-  wanted: string,
-): number {
-  const value = parse(text);
-  if (value !== undefined) return value;
-  throw new PerfoptError("bad-input", `${option} ${text}: expected ${wanted}`, `give ${wanted}`);
 }

@@ -1,10 +1,7 @@
 /** What index advice is about: a snapshot of a database's schema and statistics, and the statements that it serves. */
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import type { Command } from "commander";
 import { parseSnapshot } from "../advise/indexes/snapshot/parse.ts";
 import type { Snapshot } from "../advise/indexes/snapshot/snapshot.ts";
@@ -18,6 +15,7 @@ import { messageOf, PerfoptError, redactSecrets } from "../core/errors.ts";
 import { snapshotOf, viewOf, type SourceOptions } from "./advise-database.ts";
 import { withObservedTarget } from "./advise-target.ts";
 import type { Context } from "./context.ts";
+import { openInput } from "./input-file.ts";
 import type { Progress } from "./progress.ts";
 
 export interface AdviceSource {
@@ -159,7 +157,7 @@ async function workloadOfFiles(
   const workloads: IndexWorkload[] = [];
   for (const file of files) {
     const name = file === "-" ? "stdin" : file;
-    const source = openFile(context, file);
+    const source = openInput(context, file);
     try {
       const lines = createInterface({ input: source, crlfDelay: Infinity });
       workloads.push(await workloadOfLines(lines, name.replace(/\.gz$/, ""), { database }));
@@ -175,15 +173,6 @@ async function workloadOfFiles(
     }
   }
   return together(workloads);
-}
-
-function openFile(context: Context, file: string): Readable {
-  if (file === "-") return process.stdin;
-  const raw = createReadStream(resolve(context.directory, file));
-  if (!file.endsWith(".gz")) return raw;
-  const unpacked = createGunzip();
-  raw.on("error", (error) => unpacked.destroy(error));
-  return raw.pipe(unpacked);
 }
 
 /** Files that weigh alike are one workload; those that do not cannot be weighed against each other, so each statement counts once. */

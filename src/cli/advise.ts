@@ -1,20 +1,22 @@
 /** `perfopt advise`: the advisors alone. Nothing of the target is changed. */
-import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { Option, type Command } from "commander";
 import type { IndexAdvice } from "../core/advice.ts";
-import { messageOf, PerfoptError, redactSecrets } from "../core/errors.ts";
+import { PerfoptError, redactSecrets } from "../core/errors.ts";
 import { formatRatio } from "../core/units.ts";
 import { adviceDocument, adviceMarkdown } from "../report/advice/document.ts";
 import { missingGains } from "../report/advice/gains.ts";
 import { adviceSql } from "../report/advice/sql.ts";
 import { writeDurably } from "../target/home.ts";
-import { addLimitOptions, percentOf } from "./advise-limits.ts";
+import { addAdviseCache } from "./advise-cache.ts";
+import { addLimitOptions } from "./advise-limits.ts";
 import { runAdvice, type AdviceOptions } from "./advise-session.ts";
 import { addSourceOptions, addTargetLoadOptions } from "./advise-source.ts";
 import { addVerifyOptions } from "./advise-verify.ts";
 import type { Context } from "./context.ts";
 import { printDocument } from "./document.ts";
+import { outputFolder } from "./output-folder.ts";
+import { percentOf } from "./parsed-options.ts";
 
 interface AdviseOptions extends AdviceOptions {
   readonly format: "text" | "md" | "json" | "sql";
@@ -63,6 +65,7 @@ export function addAdvise(program: Command, context: Context): void {
       `exit 1 when a statement would get cheaper by more (default: ${FAIL_ABOVE})`,
     );
   addTargetLoadOptions(command).action((options: AdviseOptions) => adviseCommand(context, options));
+  addAdviseCache(advise, context);
   command.addHelpText(
     "after",
     `
@@ -94,24 +97,6 @@ function boundOf(text: true | string | undefined): number | undefined {
     `--fail-on-missing ${text}: expected a share of a statement's cost`,
     "give for example 50%",
   );
-}
-
-async function outputFolder(
-  context: Context,
-  output: string | undefined,
-): Promise<string | undefined> {
-  if (output === undefined) return undefined;
-  const folder = resolve(context.directory, output);
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new PerfoptError(
-      "bad-input",
-      `--output ${output}: the folder could not be made: ${messageOf(error)}`,
-      "name a folder that may be written to",
-    );
-  }
-  return folder;
 }
 
 /** For their owner alone: statements hold the constants that somebody asked for. */

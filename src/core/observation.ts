@@ -1,4 +1,5 @@
 /** What tuners see: a read-only view of the target under load, and the history of their own phase. */
+import type { CacheTrace } from "./cache-trace.ts";
 import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
 import type { Strategy } from "./persona.ts";
 import type { PlannerServer, Query } from "./planner.ts";
@@ -25,6 +26,20 @@ export interface RedisStats {
   readonly expiredInWindow: number;
   readonly hitsInWindow: number;
   readonly missesInWindow: number;
+  /** What its eviction depends on; absent where CONFIG may not be read. */
+  readonly settings?: RedisSettings;
+}
+
+export interface RedisSettings {
+  readonly version: string;
+  readonly maxmemorySamples: number;
+  readonly lfuLogFactor: number;
+  readonly lfuDecayMinutes: number;
+  /** Used before any key was stored. */
+  readonly startupBytes: number;
+  readonly keysWithTtl: number;
+  /** Allocator, as INFO names it: `jemalloc-5.3.0`. */
+  readonly allocator: string;
 }
 
 /** The incumbent after one observed window of load. */
@@ -35,6 +50,10 @@ export interface TargetView {
   readonly sample: Sample;
   readonly statements: readonly StatementStats[];
   readonly redis: RedisStats | undefined;
+  /** What the service asked its cache for in the window and the warm-up before it; undefined where it has no tracer. */
+  readonly cacheTrace?: CacheTrace;
+  /** Of uncounted load before the window: measured windows have the same. */
+  readonly warmupMs?: number;
   readonly database: DatabaseView;
   readonly machine: Machine;
 }

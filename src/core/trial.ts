@@ -13,6 +13,18 @@ export interface Candidate {
   readonly changes: readonly Change[];
   /** Short facts that led to it, for the report. */
   readonly evidence: readonly string[];
+  /** What it should measure, said before it was measured; the report sets both side by side. */
+  readonly predicted?: readonly Prediction[];
+}
+
+export interface Prediction {
+  readonly metric: MetricId;
+  /** In the metric's unit, of the candidate's windows. */
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  /** One phrase: what was simulated, from which trace. */
+  readonly method: string;
 }
 
 export interface Pair {

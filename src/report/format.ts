@@ -4,7 +4,13 @@ import type { Change, Knob, KnobValue } from "../core/knob.ts";
 import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
 import type { Objective } from "../core/persona.ts";
 import type { Effect } from "../core/trial.ts";
-import { formatBytes, formatChange, formatDuration, formatRatio } from "../core/units.ts";
+import {
+  formatBytes,
+  formatChange,
+  formatDuration,
+  formatRatio,
+  significant,
+} from "../core/units.ts";
 import type { Reading } from "./windows.ts";
 
 /** What says how an effect's numbers are to be read. */
@@ -106,6 +112,18 @@ export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
+/** Three digits and a letter for thousands: 12,345.6 is `12.3k`. */
+export function abbreviated(value: number): string {
+  const steps = ["", "k", "M", "G", "T"];
+  let rest = value;
+  let step = 0;
+  while (Math.abs(rest) >= 999.5 && step < steps.length - 1) {
+    rest /= 1_000;
+    step += 1;
+  }
+  return `${Math.abs(rest) < 100 || step === 0 ? significant(rest) : rest.toFixed(0)}${steps[step]}`;
+}
+
 function formatDistance(effect: Pick<Effect, Kind>, value: number): string {
   if (effect.compare === "ratio") return formatChange(value).replace(/^[+-](0\.0 %)$/, "$1");
   if (value === 0) return "0";
@@ -120,7 +138,7 @@ function formatDistance(effect: Pick<Effect, Kind>, value: number): string {
 }
 
 /** Points of a share: 0.062 is `6.2 points`; small ones get more digits, for error rates live there. */
-function formatPoints(value: number): string {
+export function formatPoints(value: number): string {
   const points = value * 100;
   const digits = points < 0.1 ? 3 : points < 2 ? 2 : 1;
   return `${points.toFixed(digits)} points`;

@@ -9,6 +9,7 @@ import { invocationSection } from "./sections/invocation.ts";
 import { keptSection } from "./sections/kept.ts";
 import { overallSection } from "./sections/overall.ts";
 import { phasesSection } from "./sections/phases.ts";
+import { predictionsSection } from "./sections/predictions.ts";
 import { satisfactionSection } from "./sections/satisfaction.ts";
 import { strategySection } from "./sections/strategy.ts";
 import { alerts, verdictSection } from "./sections/verdict.ts";
@@ -42,6 +43,7 @@ export function renderMarkdown(summary: Summary, options: MarkdownOptions): stri
 
 function sectionsOf(summary: Summary, options: MarkdownOptions): readonly Section[] {
   const { journalFile, rollbackCommand, charts } = options;
+  const predictions = predictionsSection(summary);
   return [
     { title: "Verdict", write: () => verdictSection(summary) },
     { title: "How it was invoked, and what that means", write: () => invocationSection(summary) },
@@ -50,6 +52,9 @@ function sectionsOf(summary: Summary, options: MarkdownOptions): readonly Sectio
     { title: "Overall results", write: () => overallSection(summary) },
     { title: "Satisfaction of the persona", write: () => satisfactionSection(summary) },
     { title: "Tried and not kept", write: () => discardedSection(summary) },
+    ...(predictions === undefined
+      ? []
+      : [{ title: "Predicted against measured", write: () => predictions }]),
     {
       title: "Exact changes, and how to undo them",
       write: () => keptSection(summary, rollbackCommand),

@@ -27,6 +27,8 @@ export interface TrialSummary {
   /** `undecided`: the run ended during the trial. */
   readonly verdict: "keep" | "discard" | "inconclusive" | "undecided";
   readonly decided: Line<"trial-decided"> | undefined;
+  /** The phase's last look at the incumbent before the trial: what the candidate was made of. */
+  readonly observed: Line<"observed"> | undefined;
   readonly block: Block;
   /** The metric that the trial was decided by. */
   readonly metric: MetricId | undefined;
@@ -85,8 +87,10 @@ function trialsOf(
 ): readonly TrialSummary[] {
   const starts = ofPhase(linesOf(entries, "trial-started"), phase);
   const decisions = ofPhase(linesOf(entries, "trial-decided"), phase);
+  const observations = ofPhase(linesOf(entries, "observed"), phase);
   const fromStarts = starts.map((start) => {
     const { candidate } = start.event;
+    const observed = observations.findLast(({ seq }) => seq < start.seq);
     const end =
       starts.find((other) => other.seq > start.seq && other.event.candidate.id === candidate.id)
         ?.seq ?? Infinity;
@@ -94,32 +98,37 @@ function trialsOf(
       (line) => line.seq > start.seq && line.seq < end && line.event.candidate.id === candidate.id,
     );
     const block = blockOf(entries, candidate.id, start.seq, end);
-    return trialOf(phase, candidate, start.seq, decided, block, objective);
+    return trialOf({ phase, candidate, decided, observed, block }, start.seq, objective);
   });
   const known = new Set(fromStarts.map((trial) => trial.decided?.seq));
   const unstarted = decisions
     .filter((line) => !known.has(line.seq))
     .map((line) =>
-      trialOf(phase, line.event.candidate, undefined, line, blockOf([], ""), objective),
+      trialOf(
+        {
+          phase,
+          candidate: line.event.candidate,
+          decided: line,
+          observed: undefined,
+          block: blockOf([], ""),
+        },
+        undefined,
+        objective,
+      ),
     );
   return [...fromStarts, ...unstarted];
 }
 
 function trialOf(
-  phase: string,
-  candidate: Candidate,
+  told: Pick<TrialSummary, "phase" | "candidate" | "decided" | "observed" | "block">,
   startSeq: number | undefined,
-  decided: Line<"trial-decided"> | undefined,
-  block: Block,
   objective: MetricId | undefined,
 ): TrialSummary {
+  const { decided, block } = told;
   const effect = decided?.event.decision.effect;
   return {
-    phase,
-    candidate,
+    ...told,
     verdict: decided?.event.decision.verdict ?? "undecided",
-    decided,
-    block,
     metric: effect?.metric ?? objective,
     effect: isUsable(effect) ? effect : undefined,
     effects: decided?.event.effects.filter(isUsable) ?? [],

@@ -92,6 +92,18 @@ export function readArm(block: Block, role: Role, metric: MetricId): Reading | u
   );
 }
 
+/** One arm alone: a tier that the other arm does not have is measured here all the same. */
+export function readOneArm(block: Block, role: Role, metric: MetricId): Reading | undefined {
+  const found = block.pairs.flatMap((pair) => {
+    const value = metricValue(pair[role].sample, metric);
+    return value === undefined ? [] : [{ value, seq: pair[role].seq }];
+  });
+  return readingOf(
+    found.map(({ value }) => value),
+    found.map(({ seq }) => seq),
+  );
+}
+
 /** Both arms of an A/A block together, since both ran the same state. */
 export function readBothArms(block: Block, metric: MetricId): Reading | undefined {
   const values = pairValues(block, metric);

@@ -1,16 +1,10 @@
-/** Micro-cache: keeps responses in the service's own memory for a few seconds, as long and as large as repetition pays for. */
-import { predictByRates, predictByReplay } from "../advise/cache/predict.ts";
-import type { Prediction } from "../advise/cache/predict.ts";
-import { replayLru } from "../advise/cache/lru.ts";
-import {
-  cacheableEntries,
-  popularityOf,
-  repetitionByEndpoint,
-} from "../advise/cache/repetition.ts";
-import type { EndpointRepetition, PopularityGroup } from "../advise/cache/repetition.ts";
+/** Micro-cache: keeps answers in the service's own memory for a few seconds, as long and as large as repetition pays for. */
+import { l1Points, observedCache } from "../advise/cache/observed.ts";
+import type { L1Shape, ObservedCache, TrialPoint } from "../advise/cache/observed.ts";
 import type { Change } from "../core/knob.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Step, TargetView } from "../core/observation.ts";
+import type { Prediction } from "../core/trial.ts";
 import { formatBytes, formatDuration, formatRatio } from "../core/units.ts";
 import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
 import { wasTried, withinDomain } from "./tuner.ts";
@@ -20,13 +14,12 @@ export interface MicroCacheObservation {
   readonly size: KnobReading | undefined;
   readonly windowMs: number;
   readonly requests: number;
-  readonly cacheableRequests: number;
-  readonly endpoints: readonly EndpointRepetition[];
-  readonly popularity: readonly PopularityGroup[];
-  /** For the times to live of the grid; others are predicted from `popularity`. */
-  readonly predictions: readonly Prediction[];
-  /** What the present size evicted when the present time to live was replayed; undefined without either. */
-  readonly evictionsAtPresentSize: number | undefined;
+  /** Absent where nothing was looked up or repeated. */
+  readonly lookups?: Pick<ObservedCache, "from" | "lookups" | "requestShare" | "kinds">;
+  /** By time to live, as large as need be; the present one is among them, 0 is without a cache. */
+  readonly points: readonly TrialPoint[];
+  /** At the present time to live and size; undefined without a cache. */
+  readonly atPresentSize: TrialPoint | undefined;
   readonly l1HitRate: number | undefined;
   readonly memoryBytes: number;
 }
@@ -42,7 +35,7 @@ const REQUESTS_LEAST = 100;
 const SIZE_HEADROOM = 1.5;
 /** The cache shares the machine with the service, its database and Redis. */
 const MEMORY_SHARE_MOST = 1 / 16;
-const GRID_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000] as const;
+const GRID_MS = [0, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000] as const;
 
 export const microCache = erase<MicroCacheObservation>({
   id: "micro-cache",
@@ -57,40 +50,32 @@ export const microCache = erase<MicroCacheObservation>({
 
 function observe(view: TargetView): MicroCacheObservation {
   const { load, metrics } = view.sample;
-  const trace = load.trace ?? [];
-  const endpoints = repetitionByEndpoint(trace);
-  const entries = cacheableEntries(trace, endpoints);
-  const popularity = popularityOf(entries);
   const ttl = knobByRole(view, "l1-ttl");
   const size = knobByRole(view, "l1-size");
+  const observed = observedCache(view);
+  const presentMs = numberOf(ttl?.value) ?? 0;
+  const l2TtlMs = numberOf(knobByRole(view, "l2-ttl")?.value) ?? 0;
+  const sizeBytes = size?.knob.domain.kind === "bytes" ? numberOf(size.value) : undefined;
+  const shapes: readonly L1Shape[] = [
+    ...[...new Set([...GRID_MS, presentMs])].toSorted((a, b) => a - b).map((ttlMs) => ({ ttlMs })),
+    ...(presentMs > 0 && sizeBytes !== undefined ? [{ ttlMs: presentMs, sizeBytes }] : []),
+  ];
+  const points = observed ? l1Points(observed, view, shapes, l2TtlMs) : [];
   return {
     ttl,
     size,
     windowMs: load.windowMs,
-    requests: trace.length,
-    cacheableRequests: entries.length,
-    endpoints,
-    popularity,
-    predictions: GRID_MS.map(
-      (ttlMs) =>
-        predictByReplay(entries, load.windowMs, ttlMs) ??
-        predictByRates(popularity, load.windowMs, ttlMs),
-    ),
-    evictionsAtPresentSize: evictionsAt(entries, ttl, size),
+    requests: load.trace?.length ?? 0,
+    ...(observed ? { lookups: factsOf(observed) } : {}),
+    points: points.filter((_, index) => shapes[index]?.sizeBytes === undefined),
+    atPresentSize: points.find((_, index) => shapes[index]?.sizeBytes !== undefined),
     l1HitRate: metrics["cache.l1HitRate"],
     memoryBytes: view.machine.memoryBytes,
   };
 }
 
-function evictionsAt(
-  entries: Parameters<typeof replayLru>[0],
-  ttl: KnobReading | undefined,
-  size: KnobReading | undefined,
-): number | undefined {
-  const ttlMs = numberOf(ttl?.value);
-  const sizeBytes = size?.knob.domain.kind === "bytes" ? numberOf(size.value) : undefined;
-  if (!ttlMs || sizeBytes === undefined) return undefined;
-  return replayLru(entries, { ttlMs, sizeBytes }, 0).evictions;
+function factsOf({ from, lookups, requestShare, kinds }: ObservedCache) {
+  return { from, lookups, requestShare, kinds };
 }
 
 function next(ask: Ask<MicroCacheObservation>): Step {
@@ -116,10 +101,10 @@ function next(ask: Ask<MicroCacheObservation>): Step {
   const preset = hitsAt(observation, presetMs);
   const options = best.ofAll - preset.ofAll >= HIT_GAIN_LEAST ? [preset, best] : [preset];
   for (const option of options) {
-    const longer = option.prediction.ttlMs > presentMs;
+    const longer = option.point.ttlMs > presentMs;
     const gain = option.ofAll - present.ofAll;
     if (!longer || (presentMs > 0 && gain < HIT_GAIN_LEAST)) continue;
-    const changes = changesFor(observation, ttl, option.prediction);
+    const changes = changesFor(observation, ttl, option.point);
     if (changes.length === 0 || wasTried(history, changes)) continue;
     return candidate(ask, changes, option, present);
   }
@@ -127,23 +112,45 @@ function next(ask: Ask<MicroCacheObservation>): Step {
 }
 
 interface Hits {
-  readonly prediction: Prediction;
-  /** Hits over all requests, cacheable or not. */
+  readonly point: TrialPoint;
+  /** Hits over all requests, those that look nothing up among them. */
   readonly ofAll: number;
 }
 
 function hitsAt(observation: MicroCacheObservation, ttlMs: number): Hits {
-  const prediction =
-    observation.predictions.find((each) => each.ttlMs === ttlMs) ??
-    predictByRates(observation.popularity, observation.windowMs, ttlMs);
-  const cacheable =
-    observation.requests === 0 ? 0 : observation.cacheableRequests / observation.requests;
-  return { prediction, ofAll: prediction.hitShare * cacheable };
+  const point = pointAt(observation.points, ttlMs);
+  return { point, ofAll: point.l1HitRate.value * (observation.lookups?.requestShare ?? 0) };
+}
+
+const NONE = { value: 0, low: 0, high: 0 } as const;
+
+/** Between two times to live that were predicted, straight on a logarithmic axis. */
+function pointAt(points: readonly TrialPoint[], ttlMs: number): TrialPoint {
+  const above = points.find((each) => each.ttlMs >= ttlMs) ?? points.at(-1);
+  const below = points.findLast((each) => each.ttlMs <= ttlMs) ?? points[0];
+  if (!above || !below) {
+    return { ttlMs, hitRate: NONE, l1HitRate: NONE, l2HitRate: NONE, bytes: 0 };
+  }
+  const width = Math.log((above.ttlMs + 1) / (below.ttlMs + 1));
+  const share = width > 0 ? Math.log((ttlMs + 1) / (below.ttlMs + 1)) / width : 0;
+  const between = (from: number, to: number): number => from + (to - from) * share;
+  const rate = (name: "hitRate" | "l1HitRate" | "l2HitRate") => ({
+    value: between(below[name].value, above[name].value),
+    low: between(below[name].low, above[name].low),
+    high: between(below[name].high, above[name].high),
+  });
+  return {
+    ttlMs,
+    hitRate: rate("hitRate"),
+    l1HitRate: rate("l1HitRate"),
+    l2HitRate: rate("l2HitRate"),
+    bytes: Math.round(between(below.bytes, above.bytes)),
+  };
 }
 
 /** The shortest time to live up to `mostMs` whose hits come within half the least gain of the best there. */
 function bestWithin(observation: MicroCacheObservation, mostMs: number): Hits {
-  const options = [...GRID_MS.filter((ttlMs) => ttlMs < mostMs), mostMs].map((ttlMs) =>
+  const options = [...GRID_MS.filter((ttlMs) => ttlMs > 0 && ttlMs < mostMs), mostMs].map((ttlMs) =>
     hitsAt(observation, ttlMs),
   );
   const most = Math.max(...options.map((option) => option.ofAll));
@@ -155,21 +162,18 @@ function bestWithin(observation: MicroCacheObservation, mostMs: number): Hits {
 function changesFor(
   observation: MicroCacheObservation,
   ttl: KnobReading,
-  prediction: Prediction,
+  point: TrialPoint,
 ): readonly Change[] {
-  const time = setKnob(ttl, prediction.ttlMs);
-  const size = largerSize(observation, prediction);
+  const time = setKnob(ttl, point.ttlMs);
+  const size = largerSize(observation, point);
   return [time, size].filter((change) => change !== undefined);
 }
 
-function largerSize(
-  observation: MicroCacheObservation,
-  prediction: Prediction,
-): Change | undefined {
+function largerSize(observation: MicroCacheObservation, point: TrialPoint): Change | undefined {
   const { size } = observation;
   const present = numberOf(size?.value);
   if (!size || present === undefined || size.knob.domain.kind !== "bytes") return undefined;
-  const needed = prediction.workingSetBytes * SIZE_HEADROOM;
+  const needed = point.bytes * SIZE_HEADROOM;
   if (needed <= present) return undefined;
   // Rounded up to a power of two: a size that a person would write.
   const wanted = Math.min(
@@ -182,14 +186,16 @@ function largerSize(
 /** After the time to live is settled: more room when entries go before their time. */
 function sizeStep(ask: Ask<MicroCacheObservation>, present: Hits): Step | undefined {
   const { observation, history } = ask;
-  const evictions = observation.evictionsAtPresentSize ?? 0;
-  if (evictions === 0) return undefined;
-  const change = largerSize(observation, present.prediction);
+  const { atPresentSize, lookups } = observation;
+  const lost = present.point.l1HitRate.value - (atPresentSize?.l1HitRate.value ?? 1);
+  if (lost * (lookups?.requestShare ?? 0) < HIT_GAIN_LEAST) return undefined;
+  const change = largerSize(observation, present.point);
   if (!change || wasTried(history, [change])) return undefined;
   return propose("micro-cache", history, {
-    hypothesis: `a larger in-process cache keeps the ${evictions} entries a window that are evicted before they expire`,
+    hypothesis: `a larger in-process cache keeps what is evicted before it expires: ${formatRatio(present.point.l1HitRate.value)} of its look-ups would hit, not ${formatRatio(atPresentSize?.l1HitRate.value ?? 0)}`,
     changes: [change],
     evidence: evidenceOf(observation, present, present),
+    ...predictedOf(observation, present.point),
   });
 }
 
@@ -199,12 +205,28 @@ function candidate(
   option: Hits,
   present: Hits,
 ): Step {
-  const time = formatDuration(option.prediction.ttlMs);
+  const time = formatDuration(option.point.ttlMs);
   return propose("micro-cache", ask.history, {
     hypothesis: `answering repeated reads from memory for ${time} takes ${formatRatio(option.ofAll)} of the requests off the stores (now ${formatRatio(present.ofAll)})`,
     changes,
     evidence: evidenceOf(ask.observation, option, present),
+    ...predictedOf(ask.observation, option.point),
   });
+}
+
+/** Responses are not the service's look-ups: what is predicted from them is not the rate that the service counts. */
+function predictedOf(
+  { lookups, windowMs }: MicroCacheObservation,
+  { l1HitRate, hitRate, ttlMs }: TrialPoint,
+): { readonly predicted?: readonly Prediction[] } {
+  if (lookups?.from !== "look-ups") return {};
+  const method = `the look-ups of ${formatDuration(windowMs)} drawn again over a trial's windows, entries living ${formatDuration(ttlMs)}`;
+  return {
+    predicted: [
+      { metric: "cache.l1HitRate", ...l1HitRate, method },
+      { metric: "cache.hitRate", ...hitRate, method },
+    ],
+  };
 }
 
 function evidenceOf(
@@ -212,20 +234,18 @@ function evidenceOf(
   option: Hits,
   present: Hits,
 ): readonly string[] {
-  const { requests, cacheableRequests, endpoints, windowMs, l1HitRate } = observation;
-  const names = endpoints.filter((each) => each.cacheable).map((each) => each.name);
-  const how =
-    option.prediction.method === "replay"
-      ? "an LRU replayed over the window's requests"
-      : "the repetition rate of each key, as rT / (1 + rT)";
+  const { requests, lookups, windowMs, l1HitRate } = observation;
+  const { point } = option;
   const facts = [
-    `${cacheableRequests} of ${requests} requests in ${formatDuration(windowMs)} are reads that may be cached: ${names.join(", ")}`,
-    `predicted hits at ${formatDuration(option.prediction.ttlMs)}: ${formatRatio(option.ofAll)} of all requests, from ${how}`,
-    `working set: ${formatBytes(option.prediction.workingSetBytes)}`,
+    lookups?.from === "look-ups"
+      ? `${lookups.lookups} look-ups of the service's cache observed, for ${formatRatio(lookups.requestShare)} of the requests: ${lookups.kinds.join(", ")}`
+      : `${lookups?.lookups ?? 0} of ${requests} requests in ${formatDuration(windowMs)} are reads that may be cached: ${lookups?.kinds.join(", ") ?? ""}`,
+    `predicted hits at ${formatDuration(point.ttlMs)}: ${formatRatio(option.ofAll)} of all requests (${formatRatio(point.l1HitRate.low)} to ${formatRatio(point.l1HitRate.high)} of the look-ups), from the window drawn again over a trial's windows`,
+    `working set: ${formatBytes(point.bytes)}`,
   ];
-  if (present !== option && present.prediction.ttlMs > 0) {
+  if (present !== option && present.point.ttlMs > 0) {
     facts.push(
-      `predicted hits at the present ${formatDuration(present.prediction.ttlMs)}: ${formatRatio(present.ofAll)}`,
+      `predicted hits at the present ${formatDuration(present.point.ttlMs)}: ${formatRatio(present.ofAll)}`,
     );
   }
   if (l1HitRate !== undefined) facts.push(`measured L1 hit rate: ${formatRatio(l1HitRate)}`);
@@ -235,7 +255,7 @@ function evidenceOf(
 function tooLittleRepetition(observation: MicroCacheObservation, best: Hits): string {
   return (
     `requests repeat too little: of ${observation.requests} requests, ${formatRatio(best.ofAll)} would be answered from memory ` +
-    `at a time to live of ${formatDuration(best.prediction.ttlMs)}, below ${formatRatio(HIT_SHARE_LEAST)}`
+    `at a time to live of ${formatDuration(best.point.ttlMs)}, below ${formatRatio(HIT_SHARE_LEAST)}`
   );
 }
 

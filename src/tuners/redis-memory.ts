@@ -1,6 +1,10 @@
 /** Redis memory: keeps entries longer where they expire too early, and raises maxmemory where they are evicted before that. */
+import { l2Points, observedCache, policyRates } from "../advise/cache/observed.ts";
+import type { PolicyRate, TrialPoint } from "../advise/cache/observed.ts";
+import { redisPolicies } from "../core/cache-curve.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, RedisStats, Step, TargetView } from "../core/observation.ts";
+import type { Prediction } from "../core/trial.ts";
 import { formatBytes, formatDuration, formatRatio } from "../core/units.ts";
 import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
 import { wasTried, withinDomain } from "./tuner.ts";
@@ -12,6 +16,11 @@ export interface RedisMemoryObservation {
   /** How long the service keeps an entry in Redis, where a knob says so. */
   readonly ttl: KnobReading | undefined;
   readonly machineBytes: number;
+  /** What a trial would measure by time to live in Redis, memory unbounded; empty where the service does not tell its look-ups. */
+  readonly points: readonly TrialPoint[];
+  readonly policy: KnobReading | undefined;
+  /** At the present memory, the present policy first; empty where nothing is evicted. */
+  readonly policies: readonly PolicyRate[];
 }
 
 const PRESET_BYTES = 1024 ** 3;
@@ -21,6 +30,10 @@ const FACTOR = 2.5;
 const MEMORY_SHARE_MOST = 0.25;
 /** Above this share of maxmemory the next write evicts. */
 const FULL_SHARE = 0.95;
+const POLICIES = ["allkeys-lru", "allkeys-lfu"] as const;
+/** A policy is changed for more than twice the error of the simulation only (research/cache.md section 4). */
+const ERRORS_TO_SWITCH = 2;
+const GRID_MS = [60_000, 300_000, 1_800_000] as const;
 /** Room above the estimate: tables double in size, and clients need buffers. */
 const HEADROOM = 1.25;
 
@@ -30,19 +43,45 @@ export const redisMemory = erase<RedisMemoryObservation>({
   rationale:
     "More memory helps while Redis evicts keys that would be asked for again before they expire. It cannot help when nothing is evicted: " +
     "then every key already lives until it expires.",
-  roles: ["redis-maxmemory"],
+  roles: ["redis-maxmemory", "redis-policy", "l2-ttl"],
   observe: (view) => Promise.resolve(observe(view)),
   next,
 });
 
 function observe(view: TargetView): RedisMemoryObservation {
+  const ttl = knobByRole(view, "l2-ttl");
   return {
     maxmemory: knobByRole(view, "redis-maxmemory"),
     redis: view.redis,
     windowMs: view.sample.load.windowMs,
-    ttl: knobByRole(view, "l2-ttl"),
+    ttl,
     machineBytes: view.machine.memoryBytes,
+    points: pointsOf(view, numberOf(ttl?.value)),
+    policy: knobByRole(view, "redis-policy"),
+    policies: policiesOf(view),
   };
+}
+
+function policiesOf(view: TargetView): readonly PolicyRate[] {
+  const { redis } = view;
+  const observed = observedCache(view);
+  const present = redisPolicies.find((policy) => policy === redis?.policy);
+  if (!redis || !present || !isFull(redis) || observed?.from !== "look-ups") return [];
+  const others = POLICIES.filter((policy) => policy !== present);
+  return policyRates(observed, view, [present, ...others]);
+}
+
+/** Behind the in-process cache as it is. */
+function pointsOf(view: TargetView, presentMs: number | undefined): readonly TrialPoint[] {
+  const observed = observedCache(view);
+  if (!presentMs || observed?.from !== "look-ups") return [];
+  const sizeBytes = numberOf(knobByRole(view, "l1-size")?.value);
+  const l1 = {
+    ttlMs: numberOf(knobByRole(view, "l1-ttl")?.value) ?? 0,
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+  };
+  const ttls = [...new Set([presentMs, ...GRID_MS])].toSorted((a, b) => a - b);
+  return l2Points(observed, view, ttls, l1);
 }
 
 function next(ask: Ask<RedisMemoryObservation>): Step {
@@ -58,6 +97,7 @@ function next(ask: Ask<RedisMemoryObservation>): Step {
   if (trialsOf(history).length >= ask.candidatesMax) return done("the candidates are used up");
   const evicts = isFull(redis);
   return (
+    (evicts ? otherPolicy(ask, redis) : undefined) ??
     (evicts ? moreMemory(ask, maxmemory, redis) : undefined) ??
     longerLife(ask, maxmemory, redis) ??
     done(evicts ? memoryTried(ask, redis) : memoryCannotHelp(redis))
@@ -66,6 +106,29 @@ function next(ask: Ask<RedisMemoryObservation>): Step {
 
 function isFull(redis: RedisStats): boolean {
   return redis.evictedInWindow > 0 || redis.usedBytes >= FULL_SHARE * redis.maxmemoryBytes;
+}
+
+/** It costs no memory, so it is tried before more of that. */
+function otherPolicy(ask: Ask<RedisMemoryObservation>, redis: RedisStats): Step | undefined {
+  const { policy, policies } = ask.observation;
+  const [present, ...others] = policies;
+  const best = others.toSorted((a, b) => b.hitRate - a.hitRate)[0];
+  if (!policy || policy.knob.domain.kind !== "enum" || !present || !best) return undefined;
+  const gain = best.hitRate - present.hitRate;
+  if (gain <= ERRORS_TO_SWITCH * Math.max(best.error, present.error)) return undefined;
+  if (!policy.knob.domain.values.includes(best.policy)) return undefined;
+  const changes = [
+    { kind: "set-knob", knob: policy.knob.id, from: policy.value, to: best.policy },
+  ] as const;
+  if (wasTried(ask.history, changes)) return undefined;
+  return propose("redis-memory", ask.history, {
+    hypothesis: `${best.policy} keeps what is asked for again better than ${present.policy}: ${formatRatio(best.hitRate)} of the reads would hit at the same memory, not ${formatRatio(present.hitRate)}`,
+    changes,
+    evidence: [
+      `simulated as Redis evicts, from the window's look-ups drawn again: the gain is more than ${ERRORS_TO_SWITCH} times the error (${formatRatio(Math.max(best.error, present.error))})`,
+      ...evidenceOf(ask.observation, redis),
+    ],
+  });
 }
 
 function moreMemory(
@@ -112,7 +175,24 @@ function longerLife(
     hypothesis: `entries that live ${formatDuration(Number(longer.to))} in Redis instead of ${formatDuration(present)} are still there when they are asked for again, and more reads hit`,
     changes,
     evidence: evidenceOf(ask.observation, redis),
+    ...predictedAt(ask.observation, Number(longer.to)),
   });
+}
+
+/** Of the nearest time to live that was played; longer ones than a trial lasts make no difference to it. */
+function predictedAt(
+  { points, windowMs }: RedisMemoryObservation,
+  ttlMs: number,
+): { readonly predicted?: readonly Prediction[] } {
+  const point = points.find((each) => each.ttlMs >= ttlMs) ?? points.at(-1);
+  if (!point) return {};
+  const method = `the look-ups of ${formatDuration(windowMs)} drawn again over a trial's windows, entries living ${formatDuration(point.ttlMs)}, nothing evicted`;
+  return {
+    predicted: [
+      { metric: "cache.hitRate", ...point.hitRate, method },
+      { metric: "cache.l2HitRate", ...point.l2HitRate, method },
+    ],
+  };
 }
 
 function memoryTried(ask: Ask<RedisMemoryObservation>, redis: RedisStats): string {

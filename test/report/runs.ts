@@ -1,6 +1,7 @@
 /** The runs that the report's tests tell: complete, nothing kept, interrupted, killed, undone, rolled back. */
 import type { Entry } from "../../src/core/event.ts";
 import type { Change } from "../../src/core/knob.ts";
+import type { Prediction } from "../../src/core/trial.ts";
 import {
   candidateOf,
   effect,
@@ -133,6 +134,52 @@ export function undoneRun(): readonly Entry[] {
     detail: "proven worse together, so everything was undone",
   });
   run.add({ type: "run-finished", outcome: "completed", detail: "undone" });
+  return run.entries;
+}
+
+/** Candidates of which something was predicted: one that held, one that was off, one that was never measured. */
+export function predictedRun(): readonly Entry[] {
+  const run = begin();
+  const phase = "redis-memory";
+  run.add({ type: "phase-started", phase, strategy: phase });
+  run.observe(phase, slow, {});
+  const candidate = (id: string, predicted: readonly Prediction[]) => ({
+    ...candidateOf(id, phase, `More memory raises the hit rate, as ${id}`, [
+      setKnob("redis-maxmemory", 64 * 1024 ** 2, 96 * 1024 ** 2),
+    ]),
+    predicted,
+  });
+  const method = "the window's own trace, simulated as Redis evicts";
+  run.trial(
+    phase,
+    candidate("maxmemory-96mb", [
+      { metric: "cache.hitRate", value: 0.951, low: 0.946, high: 0.956, method },
+      { metric: "redis.usedBytes", value: 9e7, low: 8.8e7, high: 9.2e7, method },
+    ]),
+    { pairs: 7, incumbent: slow, candidate: { ...slow, cacheHit: 0.957 } },
+    (effects) => keep(effects, "cache.hitRate"),
+  );
+  run.apply("change-1", setKnob("redis-maxmemory", 64 * 1024 ** 2, 96 * 1024 ** 2));
+  run.observe(phase, { ...slow, cacheHit: 0.957 }, {});
+  run.trial(
+    phase,
+    candidate("maxmemory-128mb", [
+      { metric: "cache.hitRate", value: 0.985, low: 0.98, high: 0.99, method },
+    ]),
+    {
+      pairs: 5,
+      incumbent: { ...slow, cacheHit: 0.957 },
+      candidate: { ...slow, cacheHit: 0.9575 },
+    },
+    (effects) => ({
+      verdict: "discard",
+      because: "no-gain",
+      effect: effect(effects, "cache.hitRate"),
+      detail: "an effect of 1 point or more is excluded",
+    }),
+  );
+  run.add({ type: "phase-finished", phase, because: "nothing more to try" });
+  run.add({ type: "run-finished", outcome: "completed", detail: "every phase ended" });
   return run.entries;
 }
 

@@ -15,6 +15,7 @@ beforeEach(() => {
   const parts = [
     "src/core",
     "src/advise",
+    "src/decide",
     "src/tuners",
     "test/tuners",
     "test/contract",

@@ -1,7 +1,7 @@
 /** How the advisor's report says costs, gains, statements and what was measured; what is estimated is never called measured. */
 import type { IndexAdvice, MeasuredFactor, StatementEffect } from "../../core/advice.ts";
 import { formatChange, formatRatio, significant } from "../../core/units.ts";
-import { NOT_MEASURED } from "../format.ts";
+import { abbreviated, NOT_MEASURED } from "../format.ts";
 import { shortened } from "../outputs/document.ts";
 
 const ID_CHARACTERS = 40;
@@ -9,14 +9,7 @@ const ID_CHARACTERS = 40;
 /** The planner's unit has no name: 12,345.6 is `12.3k`. */
 export function formatCost(cost: number | undefined): string {
   if (cost === undefined || !Number.isFinite(cost)) return "not planned";
-  const steps = ["", "k", "M", "G", "T"];
-  let value = cost;
-  let step = 0;
-  while (Math.abs(value) >= 999.5 && step < steps.length - 1) {
-    value /= 1_000;
-    step += 1;
-  }
-  return `${Math.abs(value) < 100 || step === 0 ? significant(value) : value.toFixed(0)}${steps[step]}`;
+  return abbreviated(cost);
 }
 
 /** `-98.1 %` for a cost that falls; a cost of zero cannot change by a share. */

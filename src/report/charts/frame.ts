@@ -12,8 +12,11 @@ export interface Chart {
 }
 
 export interface LegendItem {
-  readonly shape: MarkerShape | "dashes";
+  readonly shape: MarkerShape | "dashes" | "line";
   readonly colour: string;
+  /** Of dashes: their stroke-dasharray; of them and of a line, the width. */
+  readonly dash?: string;
+  readonly width?: number;
   readonly hollow?: boolean;
   readonly text: string;
 }
@@ -100,24 +103,49 @@ function firstLine(content: string, size: number): string {
   return rest.length > 0 ? `${first} …` : first;
 }
 
+const LEGEND_LINE = 20;
+
+/** One line where that is enough, else two, closer to the subtitle. */
 function legendOf(items: readonly LegendItem[]): readonly string[] {
-  const parts: string[] = [];
+  const rows = legendRows(items);
+  const top = rows.length === 1 ? 86 : 80;
+  return rows.flatMap((row, index) =>
+    row.flatMap(({ item, x }) => {
+      const y = top + index * LEGEND_LINE;
+      return [symbolOf(item, x, y), label(x + 14, y + 5, item.text, { "font-size": TEXT_SIZE })];
+    }),
+  );
+}
+
+interface PlacedItem {
+  readonly item: LegendItem;
+  readonly x: number;
+}
+
+function legendRows(items: readonly LegendItem[]): readonly (readonly PlacedItem[])[] {
+  const rows: PlacedItem[][] = [[]];
   let x: number = MARGIN + 8;
   for (const item of items) {
-    const y = 86;
-    parts.push(
-      item.shape === "dashes"
-        ? line([x - 8, y], [x + 8, y], {
-            stroke: item.colour,
-            "stroke-width": 2,
-            "stroke-dasharray": "5 4",
-          })
-        : marker(item.shape, [x, y], item.colour, item.hollow ?? false),
-      label(x + 14, y + 5, item.text, { "font-size": TEXT_SIZE }),
-    );
-    x += 44 + textWidth(item.text, TEXT_SIZE);
+    const long = textWidth(item.text, TEXT_SIZE);
+    if (x + 14 + long > WIDTH - MARGIN && rows.at(-1)?.length !== 0) {
+      rows.push([]);
+      x = MARGIN + 8;
+    }
+    rows.at(-1)?.push({ item, x });
+    x += 44 + long;
   }
-  return parts;
+  return rows;
+}
+
+function symbolOf(item: LegendItem, x: number, y: number): string {
+  const { shape, colour, hollow, dash, width = 2 } = item;
+  if (shape === "dashes" || shape === "line")
+    return line([x - 8, y], [x + 8, y], {
+      stroke: colour,
+      "stroke-width": width,
+      "stroke-dasharray": shape === "dashes" ? (dash ?? "5 4") : undefined,
+    });
+  return marker(shape, [x, y], colour, hollow ?? false);
 }
 
 function yAxis({ label: title, ticks }: FrameOptions["y"]): readonly string[] {

@@ -1,6 +1,7 @@
 /** Scales: from measured values to pixels, with round ticks. */
 import { metricOf, type MetricId } from "../../core/metric.ts";
 import { formatBytes, significant } from "../../core/units.ts";
+import { neat } from "../format.ts";
 
 export interface Tick {
   readonly position: number;
@@ -51,6 +52,89 @@ export function logScale(
     ticks: logTicks(low, high).map((value) => ({ position: at(value), label: format(value) })),
     note: "The vertical axis is logarithmic.",
   };
+}
+
+/** A linear scale over shares, 0 to 1, in per cent; never beyond what a share can be. */
+export function shareScale(values: readonly number[], pixels: readonly [number, number]): Scale {
+  const least = Math.min(...values);
+  const greatest = Math.max(...values);
+  const room = 0.12 * (greatest - least || 0.1);
+  const low = least < 0.25 * greatest ? 0 : Math.max(0, least - room);
+  const high = Math.min(1, greatest + room);
+  const at = between(low, high, pixels, (value) => value);
+  return {
+    at,
+    ticks: linearTicks(low, high).map((value) => ({
+      position: at(value),
+      label: trimmed(value * 100),
+    })),
+    note: low === 0 ? undefined : "The vertical axis does not start at 0.",
+  };
+}
+
+/** A logarithmic scale over sizes above zero, with ticks at powers of two. */
+export function bytesScale(values: readonly number[], pixels: readonly [number, number]): Scale {
+  const whole = Array.from({ length: 51 }, (_, power) => 2 ** power);
+  const quarters = whole.flatMap((size) => [1, 1.25, 1.5, 1.75].map((part) => part * size));
+  return chosenScale(values, pixels, [whole, quarters], (value) => neat(formatBytes(value)));
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** A logarithmic scale over durations above zero, with ticks where people count. */
+export function durationScale(
+  values: readonly number[],
+  pixels: readonly [number, number],
+  format: Format,
+): Scale {
+  const parts: readonly (readonly [number, readonly number[]])[] = [
+    [1, [1, 2, 5, 10, 20, 50, 100, 200, 500]],
+    [SECOND, [1, 2, 5, 10, 20, 30]],
+    [MINUTE, [1, 2, 5, 10, 20, 30]],
+    [HOUR, [1, 2, 4, 8, 12]],
+    [DAY, [1, 2, 4, 7, 14, 30, 90, 180, 365]],
+  ];
+  const nice = parts.flatMap(([unit, counts]) => counts.map((count) => count * unit));
+  return chosenScale(values, pixels, [nice], format);
+}
+
+/** What a tick's label needs in pixels, with room to the next, and what it needs at the least. */
+const TICK_APART = 64;
+const TICK_APART_LEAST = 40;
+
+/** Logarithmic, with ticks from the first of the lists that has enough of them in range, else at the values, as many as find room. */
+function chosenScale(
+  values: readonly number[],
+  pixels: readonly [number, number],
+  lists: readonly (readonly number[])[],
+  format: Format,
+): Scale {
+  const least = Math.min(...values);
+  const greatest = Math.max(...values);
+  // Room at both ends, for labels of the first and the last point.
+  const room = Math.max(1.1, (greatest / least) ** 0.06);
+  const low = least / room;
+  const high = greatest * room;
+  const at = between(low, high, pixels, Math.log);
+  const own = [...new Set(values)].toSorted((a, b) => a - b);
+  const chosen =
+    lists
+      .map((list) => list.filter((value) => value >= low && value <= high))
+      .find((list) => list.length >= 3) ?? own;
+  // Every second, third or fourth of them, so that the steps stay even.
+  const most = Math.abs(pixels[1] - pixels[0]) / TICK_APART;
+  const every = Math.max(1, Math.ceil(chosen.length / most));
+  const ticks: Tick[] = [];
+  for (const [index, value] of chosen.entries()) {
+    const position = at(value);
+    const apart = Math.abs(position - (ticks.at(-1)?.position ?? -Infinity));
+    if (index % every === 0 && apart >= TICK_APART_LEAST)
+      ticks.push({ position, label: format(value) });
+  }
+  return { at, ticks, note: "The horizontal axis is logarithmic." };
 }
 
 /** Where settings lie on an axis: logarithmic when they span a lot; zero then lies where half the least one would. */

@@ -16,6 +16,9 @@ export const colours = {
   kept: "#007a5e",
 } as const;
 
+/** Of the same palette, darkened where a thin line would fade on white. */
+export const seriesColours = ["#d55e00", "#0072b2", "#007a5e", "#9b4a7c", "#8a6a00"] as const;
+
 export type MarkerShape = "circle" | "diamond" | "cross";
 
 export function element(

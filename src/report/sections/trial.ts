@@ -14,6 +14,7 @@ import {
 } from "../format.ts";
 import { blocks, fold, list, plain, sentence, table } from "../markdown-text.ts";
 import type { TrialSummary } from "../phases.ts";
+import { checkPredictions, describePrediction } from "../predictions.ts";
 import { pairValues } from "../windows.ts";
 import { effectsTable } from "./effects-table.ts";
 
@@ -33,6 +34,9 @@ export function trialText(
       `Change: ${candidate.changes.map((change) => plain(describeChange(change, knobs))).join("; ") || "none"}.`,
       ...candidate.evidence.map((fact) => `Evidence: ${sentence(plain(fact))}`),
       `Result: ${resultText(trial)}`,
+      ...checkPredictions(trial).map(
+        (checked) => `Predicted against measured: ${plain(describePrediction(checked))}`,
+      ),
       `Decision: ${decisionText(trial)}`,
       ...trial.constraints.map(
         ({ metric, ok, detail }) =>
