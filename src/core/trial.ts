@@ -23,6 +23,13 @@ export interface Prediction {
   readonly value: number;
   readonly low: number;
   readonly high: number;
+  /** For trials of fewer windows an arm, where the cache begins cold and fills; ascending. `value` is for more than the last. */
+  readonly byWindows?: readonly {
+    readonly windows: number;
+    readonly value: number;
+    readonly low: number;
+    readonly high: number;
+  }[];
   /** One phrase: what was simulated, from which trace. */
   readonly method: string;
 }

@@ -24,12 +24,26 @@ export function checkPredictions(trial: CheckedTrial): readonly PredictionCheck[
   return (trial.candidate.predicted ?? []).map((prediction) => check(trial, prediction));
 }
 
+/** What was predicted for a trial of so many windows, straight between the lengths that were simulated. */
+function forWindows(prediction: Prediction, windows: number | undefined): Prediction {
+  const { byWindows = [] } = prediction;
+  const above = byWindows.find((each) => each.windows >= (windows ?? Infinity));
+  if (windows === undefined || !above) return prediction;
+  const below = byWindows.findLast((each) => each.windows <= windows) ?? above;
+  const width = above.windows - below.windows;
+  const share = width > 0 ? (windows - below.windows) / width : 0;
+  const between = (name: "value" | "low" | "high"): number =>
+    below[name] + (above[name] - below[name]) * share;
+  return { ...prediction, value: between("value"), low: between("low"), high: between("high") };
+}
+
 /** Shares are to be met within a point; whatever has no such scale, within the bounds that were predicted. */
 const POINT = 0.01;
 
-function check(trial: CheckedTrial, prediction: Prediction): PredictionCheck {
-  const { metric } = prediction;
+function check(trial: CheckedTrial, predicted: Prediction): PredictionCheck {
+  const { metric } = predicted;
   const windows = readOneArm(trial.block, "candidate", metric);
+  const prediction = forWindows(predicted, windows?.values.length);
   const measured = usableEffect(trial.effects, metric)?.candidateMedian ?? windows?.median;
   const parts = { prediction, windows };
   if (measured === undefined || ![measured, prediction.value].every(Number.isFinite))

@@ -129,7 +129,7 @@ function pointAt(points: readonly TrialPoint[], ttlMs: number): TrialPoint {
   const above = points.find((each) => each.ttlMs >= ttlMs) ?? points.at(-1);
   const below = points.findLast((each) => each.ttlMs <= ttlMs) ?? points[0];
   if (!above || !below) {
-    return { ttlMs, hitRate: NONE, l1HitRate: NONE, l2HitRate: NONE, bytes: 0 };
+    return { ttlMs, hitRate: NONE, l1HitRate: NONE, l2HitRate: NONE, byWindows: [], bytes: 0 };
   }
   const width = Math.log((above.ttlMs + 1) / (below.ttlMs + 1));
   const share = width > 0 ? Math.log((ttlMs + 1) / (below.ttlMs + 1)) / width : 0;
@@ -144,6 +144,7 @@ function pointAt(points: readonly TrialPoint[], ttlMs: number): TrialPoint {
     hitRate: rate("hitRate"),
     l1HitRate: rate("l1HitRate"),
     l2HitRate: rate("l2HitRate"),
+    byWindows: [],
     bytes: Math.round(between(below.bytes, above.bytes)),
   };
 }

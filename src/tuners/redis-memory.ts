@@ -33,7 +33,7 @@ const FULL_SHARE = 0.95;
 const POLICIES = ["allkeys-lru", "allkeys-lfu"] as const;
 /** A policy is changed for more than twice the error of the simulation only (research/cache.md section 4). */
 const ERRORS_TO_SWITCH = 2;
-const GRID_MS = [60_000, 300_000, 1_800_000] as const;
+const GRID_MS = [60_000, 300_000] as const;
 /** Room above the estimate: tables double in size, and clients need buffers. */
 const HEADROOM = 1.25;
 
@@ -188,10 +188,12 @@ function predictedAt(
   if (!point) return {};
   const method = `the look-ups of ${formatDuration(windowMs)} drawn again over a trial's windows, entries living ${formatDuration(point.ttlMs)}, nothing evicted`;
   return {
-    predicted: [
-      { metric: "cache.hitRate", ...point.hitRate, method },
-      { metric: "cache.l2HitRate", ...point.l2HitRate, method },
-    ],
+    predicted: (["hitRate", "l2HitRate"] as const).map((name) => ({
+      metric: `cache.${name}`,
+      ...point[name],
+      byWindows: point.byWindows.map((each) => ({ windows: each.windows, ...each[name] })),
+      method,
+    })),
   };
 }
 

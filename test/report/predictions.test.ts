@@ -250,3 +250,25 @@ describe("the report", () => {
     expect(renderReport(completeRun(), options).markdown).not.toContain("Predicted");
   });
 });
+
+describe("a prediction by number of windows", () => {
+  const byWindows = [
+    { windows: 2, value: 0.2, low: 0.18, high: 0.22 },
+    { windows: 4, value: 0.3, low: 0.28, high: 0.32 },
+  ];
+  const filling: Prediction = { ...hit, byWindows };
+  const windowsOf = (count: number) => ({
+    candidate: Array.from({ length: count }, () => ({ "cache.hitRate": 0.25 })),
+  });
+
+  it.each([
+    [2, 0.2],
+    [3, 0.25],
+    [4, 0.3],
+    [5, hit.value],
+  ])("of %i windows is held against what it said of as many", (count, value) => {
+    const [checked] = checkPredictions(trialOf([filling], windowsOf(count)));
+    expect(checked?.prediction.value).toBeCloseTo(value, 6);
+    expect(checked?.agreement).toBe(count === 3 ? "within" : "off");
+  });
+});

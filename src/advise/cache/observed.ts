@@ -6,7 +6,12 @@ import type { SimulatedCache } from "./simulated-cache.ts";
 import { formulaFootprint } from "./redis/footprint.ts";
 import { policyCurves } from "./redis/grid.ts";
 import { createLruCache } from "./tiers/lru-cache.ts";
-import { getsByKey, predictHitRates, type PredictedRate } from "./tiers/predict.ts";
+import {
+  getsByKey,
+  predictHitRates,
+  type PredictedRate,
+  type PredictedRates,
+} from "./tiers/predict.ts";
 import type { L1Setup, TierSetup } from "./tiers/tier-setup.ts";
 import { fitPopularity } from "./tiers/popularity.ts";
 import { createWorld } from "./tiers/resample.ts";
@@ -30,6 +35,8 @@ export interface TrialPoint {
   readonly hitRate: PredictedRate;
   readonly l1HitRate: PredictedRate;
   readonly l2HitRate: PredictedRate;
+  /** For trials of fewer windows an arm; empty where entries do not outlive the other arm's window. */
+  readonly byWindows: readonly (PredictedRates & { readonly windows: number })[];
   /** Held at most, memory unbounded. */
   readonly bytes: number;
 }
@@ -39,9 +46,13 @@ const ENTRY_OVERHEAD_BYTES = 400;
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 const KINDS_MAX = 12;
 const WARMUP_MS = 1_000;
+/** A trial ends when it is decided: after how many windows an arm nobody knows before. */
+const LENGTHS = [3, 5, 7, 10] as const;
 const WORLDS = 4;
+/** Between two windows of an arm, beside the other arm's: counters read before and after each, as measured. */
+const BETWEEN_MS = 700;
 /** An L1's entries do not outlive the other arm's window; a shared cache fills over a whole trial. */
-const WINDOWS = { l1: 4, l2: 10, policy: 20 } as const;
+const WINDOWS = { l1: 4, l2: 14, policy: 20 } as const;
 
 /** The service's own look-ups where it tells them, else the responses that repeat; undefined without either. */
 export function observedCache(view: TargetView): ObservedCache | undefined {
@@ -121,14 +132,25 @@ function pointsOf(
   const bytes = entryBytes(trace);
   const { windowMs } = view.sample.load;
   const warmupMs = view.warmupMs ?? WARMUP_MS;
+  const fills = tiers.some(({ ttlMs }) => ttlMs > 2 * (warmupMs + windowMs));
+  const lengths = fills ? LENGTHS.filter((length) => length < windows) : [];
   const predicted = predictHitRates(trace, bytes, {
-    protocol: { warmupMs, windowMs, gapMs: warmupMs + windowMs, windows },
+    protocol: { warmupMs, windowMs, gapMs: warmupMs + windowMs + BETWEEN_MS, windows },
     setups: tiers.map((each) => () => setupOf(each)),
+    lengths,
+    rowsPerSecond: (rowsSince(trace, windowMs) * 1_000) / windowMs,
     worlds: WORLDS,
   });
-  return (predicted ?? []).map(({ hitRate, l1HitRate, l2HitRate }, index) => {
+  return (predicted ?? []).map(({ hitRate, l1HitRate, l2HitRate, byLength }, index) => {
     const ttlMs = tiers[index]?.ttlMs ?? 0;
-    return { ttlMs, hitRate, l1HitRate, l2HitRate, bytes: heldBytes(trace, bytes, ttlMs) };
+    return {
+      ttlMs,
+      hitRate,
+      l1HitRate,
+      l2HitRate,
+      byWindows: byLength.map((rates, length) => ({ windows: lengths[length] ?? 0, ...rates })),
+      bytes: heldBytes(trace, bytes, ttlMs),
+    };
   });
 }
 
@@ -201,13 +223,18 @@ function heldBytes(trace: CacheTrace, bytes: Float64Array, ttlMs: number): numbe
   return Math.round((held?.bytes ?? 0) * Math.max(1, lengthMs > 0 ? ttlMs / lengthMs : 1));
 }
 
-/** Of the last so many milliseconds. */
-function getsSince({ rows, operation, timeMs }: CacheTrace, lastMs: number): number {
+/** Of the last so many milliseconds: what came before was a warm-up, at another rate. */
+function rowsSince(trace: CacheTrace, lastMs: number): number {
+  const { rows, timeMs } = trace;
   const from = (timeMs[rows - 1] ?? 0) - lastMs;
-  let gets = 0;
-  for (let row = rows - 1; row >= 0 && (timeMs[row] ?? 0) >= from; row -= 1)
-    if (operation[row] === GET) gets += 1;
-  return gets;
+  let row = rows;
+  while (row > 0 && (timeMs[row - 1] ?? 0) >= from) row -= 1;
+  return rows - row;
+}
+
+function getsSince(trace: CacheTrace, lastMs: number): number {
+  const from = trace.rows - rowsSince(trace, lastMs);
+  return trace.operation.subarray(from, trace.rows).filter((each) => each === GET).length;
 }
 
 function lengthOf({ rows, timeMs }: CacheTrace): number {

@@ -15,25 +15,32 @@ export interface PredictionOptions {
   readonly protocol: Protocol;
   /** The tiers to play, on the same draws each. They get the drawn trace, which has more keys than the captured one. */
   readonly setups: readonly ((drawn: CacheTrace) => TierSetup)[];
+  /** Also for trials of only so many of the protocol's windows. */
+  readonly lengths?: readonly number[];
   /** Rows a second in the trial's windows; as in the trace without. */
   readonly rowsPerSecond?: number;
   readonly seed?: number;
   readonly worlds?: number;
 }
 
-export interface Predicted {
-  /** Answered by any tier. */
-  readonly hitRate: PredictedRate;
-  /** Of all gets, by the caches of the processes. */
-  readonly l1HitRate: PredictedRate;
-  /** Of what these leave: what a shared Redis counts. */
-  readonly l2HitRate: PredictedRate;
+export interface Predicted extends PredictedRates {
+  /** In the order of `lengths`. */
+  readonly byLength: readonly PredictedRates[];
   /** Of the trial's gets in the mean. */
   readonly gets: number;
   /** Share of a moment's gets that are of keys the trace has not shown: what the prediction knows nothing of. */
   readonly unseenShare: number;
   /** How far the trace's second half is from what its first predicts, beyond chance; the bounds hold it too. */
   readonly drift: number;
+}
+
+export interface PredictedRates {
+  /** Answered by any tier. */
+  readonly hitRate: PredictedRate;
+  /** Of all gets, by the caches of the processes. */
+  readonly l1HitRate: PredictedRate;
+  /** Of what these leave: what a shared Redis counts. */
+  readonly l2HitRate: PredictedRate;
 }
 
 /** With the bounds of 95 %: of the trial's own chance, of what can be told from a trace this short, and of its drift. */
@@ -57,15 +64,13 @@ export function predictHitRates(
   const estimates = estimateRates(trace, bytes, options);
   if (!estimates) return undefined;
   const drifts = driftsOf(trace, bytes, options);
-  return estimates.map((estimate, index) => {
+  return estimates.map(({ byLength, gets, unseenShare, ...rates }, index) => {
     const drift = drifts[index] ?? NO_DRIFT;
-    const rateOf = (name: RateName): PredictedRate => widened(estimate[name], drift[name]);
     return {
-      hitRate: rateOf("hitRate"),
-      l1HitRate: rateOf("l1HitRate"),
-      l2HitRate: rateOf("l2HitRate"),
-      gets: estimate.gets,
-      unseenShare: estimate.unseenShare,
+      ...widened(rates, drift),
+      byLength: byLength.map((each) => widened(each, drift)),
+      gets,
+      unseenShare,
       drift: drift.hitRate,
     };
   });
@@ -77,8 +82,16 @@ type Drift = Readonly<Record<RateName, number>>;
 
 const NO_DRIFT: Drift = { hitRate: 0, l1HitRate: 0, l2HitRate: 0 };
 
-function widened({ value, low, high }: PredictedRate, by: number): PredictedRate {
-  return { value, low: Math.max(0, low - by), high: Math.min(1, high + by) };
+function widened(rates: PredictedRates, by: Drift): PredictedRates {
+  const wider = (name: RateName): PredictedRate => {
+    const { value, low, high } = rates[name];
+    return { value, low: Math.max(0, low - by[name]), high: Math.min(1, high + by[name]) };
+  };
+  return {
+    hitRate: wider("hitRate"),
+    l1HitRate: wider("l1HitRate"),
+    l2HitRate: wider("l2HitRate"),
+  };
 }
 
 function estimateRates(
@@ -103,22 +116,41 @@ function estimateRates(
     const other = createWorld(source, again, seed + world * 2 + 1);
     guessed.push(play(other.trial(options.protocol), options));
   }
+  const lengths = lengthsOf(options);
+  const at = (rates: readonly (readonly Rates[])[], place: number): readonly Rates[] =>
+    rates.flatMap((each) => each[place] ?? []);
   return options.setups.map((_, setup) => {
-    const truths = played.flatMap((rates) => rates[setup] ?? []);
-    const guesses = guessed.flatMap((rates) => rates[setup] ?? []);
-    const rateOf = (name: RateName): PredictedRate =>
-      predicted(
-        truths.map((each) => each[name]),
-        guesses.map((each) => each[name]),
-      );
+    const byLength = lengths.map((_length, length) => {
+      const place = setup * lengths.length + length;
+      return ratesFrom(at(played, place), at(guessed, place));
+    });
+    const whole = byLength.at(-1) ?? ratesFrom([], []);
+    const truths = at(played, setup * lengths.length + lengths.length - 1);
     return {
-      hitRate: rateOf("hitRate"),
-      l1HitRate: rateOf("l1HitRate"),
-      l2HitRate: rateOf("l2HitRate"),
+      ...whole,
+      byLength: byLength.slice(0, -1),
       gets: Math.round(mean(truths.map((each) => each.gets))),
       unseenShare: popularity.unseenShare,
     };
   });
+}
+
+/** The whole trial last. */
+function lengthsOf({ lengths = [], protocol }: PredictionOptions): readonly number[] {
+  return [...lengths, protocol.windows];
+}
+
+function ratesFrom(truths: readonly Rates[], guesses: readonly Rates[]): PredictedRates {
+  const rateOf = (name: RateName): PredictedRate =>
+    predicted(
+      truths.map((each) => each[name]),
+      guesses.map((each) => each[name]),
+    );
+  return {
+    hitRate: rateOf("hitRate"),
+    l1HitRate: rateOf("l1HitRate"),
+    l2HitRate: rateOf("l2HitRate"),
+  };
 }
 
 /** What the first half of the trace predicts of the second, after it, against what the second shows: by how much beyond the bounds. */
@@ -132,12 +164,16 @@ function driftsOf(
   const lengthMs = lengthMsOf(trace);
   const estimates = estimateRates({ ...trace, rows: half }, bytes, {
     ...options,
+    lengths: [],
     rowsPerSecond: rowsPerMsOf(trace, {}) * 1_000,
     protocol: { warmupMs, windowMs: lengthMs - warmupMs, gapMs: 0, windows: 1 },
   });
   if (!estimates) return [];
   const counted = new Uint8Array(trace.rows).fill(1, half);
-  const shown = play({ trace, bytes, counted }, options);
+  const shown = play(
+    { trace, bytes, counted, windowEnds: [trace.rows] },
+    { setups: options.setups, protocol: { ...options.protocol, windows: 1 } },
+  );
   return estimates.map((estimate, setup) => {
     const beyond = (name: RateName): number => {
       const { low, high } = estimate[name];
@@ -178,20 +214,24 @@ interface Rates {
   readonly l2HitRate: number;
 }
 
+/** Each setup at each length. */
 function play(
-  { trace, bytes, counted }: Resampled,
-  { setups }: PredictionOptions,
+  { trace, bytes, counted, windowEnds }: Resampled,
+  options: Pick<PredictionOptions, "setups" | "lengths" | "protocol">,
 ): readonly Rates[] {
-  return setups.map((setupOf) => {
-    const outcome = simulateTiers(trace, bytes, { ...setupOf(trace), counted });
-    const { gets, hitRate, l1Hits, l2Hits } = outcome;
-    return {
-      gets,
-      hitRate,
-      l1HitRate: gets === 0 ? 0 : l1Hits / gets,
-      l2HitRate: gets === l1Hits ? 0 : l2Hits / (gets - l1Hits),
-    };
-  });
+  return options.setups.flatMap((setupOf) =>
+    lengthsOf(options).map((windows) => {
+      const rows = windowEnds[windows - 1] ?? trace.rows;
+      const setup = { ...setupOf(trace), counted };
+      const { gets, hitRate, l1Hits, l2Hits } = simulateTiers({ ...trace, rows }, bytes, setup);
+      return {
+        gets,
+        hitRate,
+        l1HitRate: gets === 0 ? 0 : l1Hits / gets,
+        l2HitRate: gets === l1Hits ? 0 : l2Hits / (gets - l1Hits),
+      };
+    }),
+  );
 }
 
 function predicted(truths: readonly number[], guesses: readonly number[]): PredictedRate {

@@ -1,3 +1,6 @@
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { describe, expect, test } from "vitest";
 import { fitPopularity } from "../../../../src/advise/cache/tiers/popularity.ts";
 import {
@@ -8,7 +11,7 @@ import {
 import { simulateTiers } from "../../../../src/advise/cache/tiers/simulate.ts";
 import type { TierSetup } from "../../../../src/advise/cache/tiers/tier-setup.ts";
 import type { CacheTrace } from "../../../../src/core/cache-trace.ts";
-import { drawnTrace, traceOf, type Drawn } from "../traces.ts";
+import { drawnTrace, traceOf, type Drawn, type TraceRow } from "../traces.ts";
 import { bytesOf, unboundedCache } from "./random.ts";
 
 interface Options extends Omit<PredictionOptions, "setups"> {
@@ -147,4 +150,38 @@ test("gets of unseen keys are the share that Good and Turing estimate, keys seen
   for (const key of trace.key) counts[key] = counts[key]! + 1;
   const once = counts.filter((count) => count === 1).length;
   expect(Math.abs(fitPopularity(counts).unseenShare - once / trace.rows)).toBeLessThan(0.02);
+});
+
+test("a key that is written between nearly all of its gets is predicted to miss, however few deletes were traced", () => {
+  const random = xoroshiro128plus(3);
+  // Twenty keys, ten gets a second each; a write takes all of them away thirteen times a second, traced where one was there.
+  const rows: TraceRow[] = [];
+  const there = new Set<string>();
+  for (let ms = 0; ms < 20_000; ms += 5) {
+    const key = `search:${uniformInt(random, 0, 19)}`;
+    rows.push({ at: ms, key });
+    there.add(key);
+    if (uniformFloat64(random) < (13 * 5) / 1_000) {
+      for (const each of there) rows.push({ at: ms + 1, key: each, op: "delete" });
+      there.clear();
+    }
+  }
+  const trace = traceOf(rows);
+  const counts = simulateTiers(trace, bytesOf(trace), shared(0));
+  const predicted = predictHitRate(trace, bytesOf(trace), { ttlMs: 0, protocol, worlds: 4 })!;
+  expect(counts.hitRate).toBeLessThan(0.55);
+  expect(Math.abs(predicted.hitRate.value - counts.hitRate)).toBeLessThan(0.02);
+});
+
+test("a trial of fewer windows measures less of a cache that fills", () => {
+  const trace = captured({ keys: 2_000, zipf: 1 }, 12);
+  const [predicted] = predictHitRates(trace, bytesOf(trace), {
+    protocol,
+    setups: [() => shared(300_000)],
+    lengths: [3, 7],
+    worlds: 4,
+  })!;
+  const rates = [...predicted!.byLength, predicted!].map(({ hitRate }) => hitRate.value);
+  expect(rates).toEqual(rates.toSorted((a, b) => a - b));
+  expect(rates[2]! - rates[0]!).toBeGreaterThan(0.05);
 });
