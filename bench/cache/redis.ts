@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formulaFootprint } from "../../src/advise/cache/redis/footprint.ts";
-import { prepareMiniature } from "../../src/advise/cache/redis/grid.ts";
+import { prepareMiniature } from "../../src/advise/cache/redis/miniature.ts";
 import { simulateRedis } from "../../src/advise/cache/redis/simulate.ts";
-import { unboundedMisses } from "../../src/advise/cache/redis/unbounded.ts";
+import { wholeTrace } from "../../src/advise/cache/redis/whole-trace.ts";
 import type { RedisPolicy } from "../../src/core/cache-curve.ts";
 import type { CacheTrace } from "../../src/core/cache-trace.ts";
 import { measureFootprint } from "../../src/target/redis-footprint.ts";
@@ -145,10 +145,10 @@ async function compare(
   const rates = SEEDS.map((seed) => simulateRedis(trace, footprint, whole, seed).hitRate * 100);
   const seconds = (performance.now() - started) / 1_000;
   const simulated = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-  const miniature = { share: MINIATURE_SHARE, unbounded: unboundedMisses(trace, {}) };
+  const prepared = wholeTrace(trace, footprint);
   const miniatures = SEEDS.map((seed) => {
-    const rateOf = prepareMiniature(trace, footprint, {}, { ...miniature, seed });
-    return rateOf(whole) * 100 - simulated;
+    const miniature = prepareMiniature(prepared, { share: MINIATURE_SHARE, seed });
+    return miniature(whole).hitRate * 100 - simulated;
   });
   return {
     run,

@@ -5,7 +5,7 @@ import { prefixOfKey } from "../advise/cache/trace/prefix.ts";
 import { parseMonitorLine } from "../advise/cache/trace/monitor.ts";
 import type { TraceRow } from "../advise/cache/trace/rows.ts";
 import type { PresentCache } from "../advise/cache/question.ts";
-import { GET, OUTCOME_HIT } from "../core/cache-trace.ts";
+import { GET } from "../core/cache-trace.ts";
 import { PerfoptError, redactSecrets } from "../core/errors.ts";
 import { formatDuration, formatRatio, parseDuration, significant } from "../core/units.ts";
 import { sampleKeys, type KeySample } from "../target/redis-keys.ts";
@@ -36,6 +36,7 @@ export async function captureRedis(
     parseDuration,
     "a time such as 60s",
   );
+  const database = databaseOf(url);
   const known = new Map<number, Known>();
   const lives = new Map<string, number>();
   const sample = await sampleKeys(url, {
@@ -45,13 +46,12 @@ export async function captureRedis(
     onProgress: progress.say,
     onKey: ({ key, valueBytes, ttlMs }) => {
       const prefix = prefixOfKey(key);
-      known.set(numberOf(key), { valueBytes, prefix });
+      known.set(numberOf(key, database), { valueBytes, prefix });
       // What is left of it: of many keys of a kind, one was stored just now.
       lives.set(prefix, Math.max(lives.get(prefix) ?? 0, ttlMs));
     },
   });
   const builder = createTraceBuilder(`MONITOR of ${redactSecrets(url)}`, { rowsMax: ROWS_MAX });
-  const first = new Set<number>();
   const capture = await captureMonitor(url, {
     durationMs,
     rowsMax: ROWS_MAX,
@@ -59,13 +59,13 @@ export async function captureRedis(
     signal,
     onProgress: progress.say,
     onLine: (line) => {
-      parseMonitorLine(line, (row) => builder.add(completed(row, { known, lives, first })));
+      parseMonitorLine(line, (row) => builder.add(completed(row, { known, lives })));
     },
   });
   progress.print(capture.detail);
   refuseNothing(builder.rows(), capture, url);
   return {
-    trace: builder.finish(),
+    trace: builder.finish({ storesShown: true }),
     present: presentOf(sample),
     sampling: samplingOf(sample.settings),
     server: { version: sample.version, allocator: sample.allocator },
@@ -83,6 +83,12 @@ function checkUrl(url: string): void {
   );
 }
 
+/** `redis://host/2` is database 2, as clients read it: MONITOR's lines of others are of other keys. */
+function databaseOf(url: string): number {
+  const path = new URL(url).pathname.slice(1);
+  return /^\d+$/.test(path) ? Number(path) : 0;
+}
+
 interface Known {
   readonly valueBytes: number;
   readonly prefix: string;
@@ -92,15 +98,13 @@ interface Sampled {
   readonly known: ReadonlyMap<number, Known>;
   /** Times to live by prefix. */
   readonly lives: ReadonlyMap<string, number>;
-  /** Keys of the sample that were asked for already. */
-  readonly first: Set<number>;
 }
 
 const hash: HashTarget = { hashHigh: 0, hashLow: 0 };
 
 /** 53 bits of the key's hash: names are not kept. */
-function numberOf(key: string): number {
-  hashText(hash, key);
+function numberOf(key: string, database: number): number {
+  hashText(hash, key, database);
   return joined(hash.hashHigh, hash.hashLow);
 }
 
@@ -108,20 +112,17 @@ function joined(high: number, low: number): number {
   return (high >>> 0) * 2 ** 21 + (low >>> 11);
 }
 
-/** MONITOR does not show what a get returned: the sample knows sizes, and that the key was there. */
-function completed(row: TraceRow, { known, lives, first }: Sampled): TraceRow {
+/** MONITOR does not show what a get returned: the sample knows sizes. */
+function completed(row: TraceRow, { known, lives }: Sampled): TraceRow {
   if (row.operation !== GET) return row;
   const key = joined(row.hashHigh ?? 0, row.hashLow ?? 0);
   const found = known.get(key);
   if (!found) return row;
-  const isFirst = !first.has(key);
-  if (isFirst) first.add(key);
   const ttlMs = lives.get(found.prefix) ?? 0;
   return {
     ...row,
     valueBytes: found.valueBytes,
     ...(ttlMs > 0 ? { ttlMs } : {}),
-    ...(isFirst ? { outcome: OUTCOME_HIT } : {}),
   };
 }
 
@@ -139,16 +140,25 @@ function refuseNothing(rows: number, { lines }: Capture, url: string): void {
 function presentOf({ maxmemoryBytes, policy }: KeySample): PresentCache {
   const known = policyOf(policy);
   return {
-    ...(maxmemoryBytes > 0 ? { maxmemoryBytes } : {}),
+    maxmemoryBytes,
     ...(known ? { policy: known } : {}),
   };
 }
 
 function caveatsOf(sample: KeySample, capture: Capture): readonly string[] {
-  const { before, during, dutyShare, windows } = capture;
+  const { before, during, dutyShare, windows, stoppedBecause, linesTooLong } = capture;
   const others = Object.entries(sample.keysByType).filter(([type]) => type !== "string");
+  const every = sample.complete
+    ? "all"
+    : `${significant(sample.rows)} of ${significant(sample.keys)}`;
   return [
-    `sizes of values that were only read are from a sample of ${significant(sample.rows)} of ${significant(sample.keys)} keys`,
+    `sizes of values that were only read are known of ${every} keys`,
+    "MONITOR does not say whether a get hit: one that is followed by a store of its key is taken for a miss, any other for a hit; keys that were neither stored nor sampled look new",
+    ...(stoppedBecause === "duration" ? [] : [capture.detail]),
+    ...(linesTooLong > 0 ? [`${linesTooLong} commands with values above 8 MB are left out`] : []),
+    ...(sample.touched
+      ? ["reading sizes counts as a use of each sampled key on this server (before 7.2)"]
+      : []),
     ...(others.length > 0
       ? [
           `${others.map(([type, count]) => `${count} ${type}`).join(", ")} among the sampled keys: only strings are modelled`,

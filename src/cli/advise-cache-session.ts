@@ -7,14 +7,16 @@ import type { CacheSource, CacheSourceOptions } from "./cache-source.ts";
 import { verifyCache } from "./advise-cache-verify.ts";
 import type { CacheAdvice } from "../core/cache-advice.ts";
 import type { RedisPolicy } from "../core/cache-curve.ts";
-import { PerfoptError } from "../core/errors.ts";
+import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import { parseBytes } from "../core/units.ts";
 import type { CacheQuestion } from "../advise/cache/question.ts";
+import type { Footprint } from "../advise/cache/redis/footprint.ts";
 import type { Context } from "./context.ts";
 import { seedOf } from "./job.ts";
 import { countOf } from "./load.ts";
 import { given, percentOf, required } from "./parsed-options.ts";
-import { progressOf } from "./progress.ts";
+import { personaOf } from "./personas.ts";
+import { progressOf, type Progress } from "./progress.ts";
 import { saveTrace } from "./trace-file.ts";
 
 export interface CacheOptions extends CacheSourceOptions {
@@ -37,7 +39,8 @@ export async function runCacheAdvice(
   context: Context,
   options: CacheOptions,
 ): Promise<CacheAdvice> {
-  const wanted = wantedOf(options);
+  const goal = await goalOf(context, options.persona);
+  const wanted = { ...(goal ? { goal } : {}), ...wantedOf(options) };
   const progress = progressOf(context);
   try {
     return await withCacheSource(context, options, progress, async (source) => {
@@ -50,6 +53,7 @@ export async function runCacheAdvice(
         {
           ...questionOf(source, wanted),
           footprint,
+          caveats: [...source.caveats, ...footprintCaveats(options, source)],
           ...(http ? { http } : {}),
         },
         {
@@ -58,13 +62,39 @@ export async function runCacheAdvice(
           signal: context.signal,
         },
       );
-      return options.verify
-        ? await verifyCache(context, source, footprint, advice, progress)
-        : advice;
+      return options.verify ? await verified(context, source, footprint, advice, progress) : advice;
     });
   } finally {
     progress.stop();
   }
+}
+
+/** What was advised stands, whatever comes of the proof. */
+async function verified(
+  context: Context,
+  source: CacheSource,
+  footprint: Footprint,
+  advice: CacheAdvice,
+  progress: Progress,
+): Promise<CacheAdvice> {
+  try {
+    return await verifyCache(context, source, footprint, advice, progress);
+  } catch (error) {
+    throwIfAborted(context.signal);
+    const why = `not verified: ${messageOf(error)}`;
+    return { ...advice, caveats: [...advice.caveats, why] };
+  }
+}
+
+/** Of the persona's objectives, the one on the hit rate. */
+async function goalOf(
+  context: Context,
+  name: string | undefined,
+): Promise<CacheQuestion["goal"] | undefined> {
+  if (name === undefined) return undefined;
+  const persona = await personaOf(context, name);
+  const objective = persona.objectives.find(({ metric }) => metric === "cache.hitRate");
+  return objective && { hitRate: objective.goal, from: `the goal of ${persona.title}` };
 }
 
 type Wanted = Omit<
@@ -75,19 +105,14 @@ type Wanted = Omit<
 /** Throws bad-input for what is no size, share or number. */
 function wantedOf(options: CacheOptions): Wanted {
   const goal = given(options.goal, "--goal", shareOf, "a hit rate such as 95%");
-  const memoryMaxBytes = given(
-    options.memoryMax,
-    "--memory-max",
-    parseBytes,
-    "a size such as 512mb",
-  );
+  const memoryMaxBytes = given(options.memoryMax, "--memory-max", sizeOf, "a size such as 512mb");
   const changes = given(options.changeRate, "--change-rate", positive, "a number such as 0.5");
   return {
     ...(goal === undefined ? {} : { goal: { hitRate: goal, from: "--goal" } }),
     ...(memoryMaxBytes === undefined ? {} : { memoryMaxBytes }),
     memoryStepBytes: required(options.memoryStep, "--memory-step", sizeOf, "a size such as 1mb"),
     policies: options.policies ?? POLICIES,
-    staleShareMax: required(options.maxStale, "--max-stale", shareOf, "a share such as 1%"),
+    staleShareMax: required(options.maxStale, "--max-stale", percentOf, "a share such as 1%") / 100,
     ...(changes === undefined ? {} : { changesPerKeyHour: changes }),
     speed: required(options.speed, "--speed", positive, "a factor such as 2"),
     processes:
@@ -102,20 +127,30 @@ function questionOf(
   source: CacheSource,
   { speed, processes, ...wanted }: Wanted,
 ): Omit<CacheQuestion, "footprint"> {
-  const { trace, present, sampling, goal, caveats } = source;
-  const known = goal ? { goal } : {};
+  const { trace, present, sampling, caveats } = source;
   const usual = present?.policy;
   return {
-    ...known,
     ...wanted,
     policies:
       usual && !wanted.policies.includes(usual) ? [usual, ...wanted.policies] : wanted.policies,
     trace,
     ...(present ? { present } : {}),
     processes: processes ?? source.trace.processes,
-    sampling: { ...sampling, speed },
+    sampling,
+    speed,
     caveats,
   };
+}
+
+/** A private Redis is this machine's, whatever server the advice is for. */
+function footprintCaveats(
+  { calibrate, verify }: CacheOptions,
+  { server }: CacheSource,
+): readonly string[] {
+  if (server === undefined || (!calibrate && !verify)) return [];
+  return [
+    `what entries take was measured on this machine's Redis; the server is ${server.version} with ${server.allocator}`,
+  ];
 }
 
 function refuseEmpty({ trace }: CacheSource): void {

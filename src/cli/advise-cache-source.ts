@@ -64,9 +64,16 @@ async function ofFile(context: Context, file: string, progress: Progress): Promi
     throw new PerfoptError(
       "bad-input",
       `--trace ${file} could not be read: ${messageOf(error)}`,
-      "give CSV with a header (time,key,size,op), JSON Lines, or what MONITOR prints",
+      isSystemError(error)
+        ? "check that the file is there, whole, and may be read"
+        : "give CSV with a header (time,key,size,op), JSON Lines, or what MONITOR prints",
     );
   } finally {
     input.destroy();
   }
+}
+
+/** Of the file system or of unpacking, not of what stands in the file. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error;
 }

@@ -7,17 +7,15 @@ import type { RedisStats, TargetView } from "../core/observation.ts";
 import { policyOf, samplingOf, type CacheSource, type CacheSourceOptions } from "./cache-source.ts";
 import { withCacheTarget } from "./cache-target.ts";
 import type { Context } from "./context.ts";
-import { personaOf } from "./personas.ts";
 import type { Progress } from "./progress.ts";
 
 /** The target runs until `use` returns or throws. */
-export async function observeTarget<T>(
+export function observeTarget<T>(
   context: Context,
   options: CacheSourceOptions,
   progress: Progress,
   use: (source: CacheSource) => Promise<T>,
 ): Promise<T> {
-  const goal = await goalOf(context, options.persona);
   const load = { ...options, ...(options.capture ? { window: options.capture } : {}) };
   return withCacheTarget(context, load, progress, ({ view, name, probes }) => {
     const observed = observedCache(view);
@@ -34,7 +32,6 @@ export async function observeTarget<T>(
       ...(from === "look-ups" ? { present: presentOf(view) } : {}),
       sampling: samplingOf(view.redis?.settings),
       ...serverOf(view.redis),
-      ...(goal ? { goal } : {}),
       load: view.sample.load,
       probes,
       caveats: [
@@ -49,24 +46,12 @@ export async function observeTarget<T>(
   });
 }
 
-/** Of the persona's objectives, the one on the hit rate. */
-async function goalOf(
-  context: Context,
-  name: string | undefined,
-): Promise<CacheSource["goal"] | undefined> {
-  if (name === undefined) return undefined;
-  const persona = await personaOf(context, name);
-  const objective = persona.objectives.find(({ metric }) => metric === "cache.hitRate");
-  return objective && { hitRate: objective.goal, from: `the goal of ${persona.title}` };
-}
-
 function presentOf(view: TargetView): PresentCache {
   const ttlMs = knobByRole(view, "l1-ttl")?.value;
   const bytes = knobByRole(view, "l1-size")?.value;
   const policy = policyOf(view.redis?.policy ?? "");
-  const maxmemoryBytes = view.redis?.maxmemoryBytes ?? 0;
   return {
-    ...(maxmemoryBytes > 0 ? { maxmemoryBytes } : {}),
+    ...(view.redis ? { maxmemoryBytes: view.redis.maxmemoryBytes } : {}),
     ...(policy ? { policy } : {}),
     ...(typeof ttlMs === "number" && ttlMs > 0 && typeof bytes === "number"
       ? { l1: { ttlMs, bytes } }

@@ -3,7 +3,7 @@ import { entryBytesOf, withSizes, type Footprint } from "../advise/cache/redis/f
 import { simulateRedis } from "../advise/cache/redis/simulate.ts";
 import type { CacheAdvice, CacheChoice, CacheVerification } from "../core/cache-advice.ts";
 import type { CacheTrace } from "../core/cache-trace.ts";
-import { formatBytes, formatDuration, significant } from "../core/units.ts";
+import { formatBytes, formatDuration, formatRatio, significant } from "../core/units.ts";
 import { replayTrace, type ReplayOutcome } from "../target/redis-replay.ts";
 import { withScratchRedis } from "../target/scratch-redis.ts";
 import type { CacheSource } from "./cache-source.ts";
@@ -93,10 +93,7 @@ function compare(
   const hitRate = counts.gets === 0 ? 0 : counts.hits / counts.gets;
   const off = Math.abs(hitRate - played.hitRate);
   const entries = entryBytesOf(trace, footprint);
-  const note =
-    off <= ERROR_MAX
-      ? undefined
-      : `the server kept ${played.keys} keys in ${formatBytes(played.usedBytes)} at ${significant(played.opsPerSecond)} accesses/s; entries were taken for ${significant(meanOf(entries))} bytes`;
+  const note = noteOf(choice, played, { hitRate, off, entryBytes: meanOf(entries) });
   return {
     maxmemoryBytes,
     policy,
@@ -105,6 +102,27 @@ function compare(
     ok: off <= ERROR_MAX,
     ...(note === undefined ? {} : { note }),
   };
+}
+
+/** From so many points on, the pace has made the prediction another one. */
+const PACE_POINTS = 0.005;
+
+function noteOf(
+  choice: CacheChoice,
+  played: ReplayOutcome,
+  found: { readonly hitRate: number; readonly off: number; readonly entryBytes: number },
+): string | undefined {
+  const { hitRate, off, entryBytes } = found;
+  const pace =
+    Math.abs(choice.hitRate - hitRate) > PACE_POINTS
+      ? `${formatRatio(choice.hitRate)} is predicted for the trace's own pace; at ${significant(played.opsPerSecond)} accesses/s, as it was played, times to live and Redis' clock of one second make another rate of it`
+      : undefined;
+  const wrong =
+    off > ERROR_MAX
+      ? `the server kept ${played.keys} keys in ${formatBytes(played.usedBytes)}; entries were taken for ${significant(entryBytes)} bytes`
+      : undefined;
+  const notes = [pace, wrong].filter((each) => each !== undefined);
+  return notes.length === 0 ? undefined : notes.join("; ");
 }
 
 function meanOf(values: Float64Array): number {

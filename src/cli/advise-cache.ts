@@ -89,6 +89,7 @@ Examples:
 }
 
 async function adviseCacheCommand(context: Context, options: AdviseCacheOptions): Promise<void> {
+  refuseUnjudgeable(options);
   const folder = await outputFolder(context, options.output);
   const advice = await runCacheAdvice(context, options);
   if (folder !== undefined) await writeFiles(folder, advice);
@@ -96,19 +97,32 @@ async function adviseCacheCommand(context: Context, options: AdviseCacheOptions)
   if (options.failBelowGoal) failBelowGoal(context, advice);
 }
 
-/** A goal that was not shown to be met is not met. */
-function failBelowGoal(context: Context, advice: CacheAdvice): void {
-  if (advice.goal === undefined || advice.present === undefined) {
+/** Said before a minute is spent. */
+function refuseUnjudgeable({
+  failBelowGoal,
+  goal,
+  persona,
+  trace,
+  maxmemory,
+}: AdviseCacheOptions): void {
+  if (!failBelowGoal) return;
+  if (goal === undefined && persona === undefined) {
+    throw new PerfoptError("bad-input", "--fail-below-goal needs a goal", "give --goal 95%");
+  }
+  if (trace !== undefined && maxmemory === undefined) {
     throw new PerfoptError(
       "bad-input",
-      `--fail-below-goal needs ${advice.goal === undefined ? "a goal" : "to know how the cache is configured"}`,
-      advice.goal === undefined ? "give --goal 95%" : "give --maxmemory and --policy",
+      "--fail-below-goal needs to know how the cache is configured, and a file does not say",
+      "give --maxmemory and --policy",
     );
   }
-  if (advice.verdict !== "met") {
-    context.err(`${context.style.bad("below the goal:")} ${advice.headline}\n`);
-    context.exitWith(1);
-  }
+}
+
+/** A goal that was not shown to be met is not met. */
+function failBelowGoal(context: Context, advice: CacheAdvice): void {
+  if (advice.verdict === "met") return;
+  context.err(`${context.style.bad("below the goal:")} ${advice.headline}\n`);
+  context.exitWith(1);
 }
 
 async function writeFiles(folder: string, advice: CacheAdvice): Promise<void> {

@@ -23,7 +23,6 @@ export interface CacheSource {
   readonly sampling: RedisSampling;
   /** Of the server that the cache is in, where there was one to ask. */
   readonly server?: { readonly version: string; readonly allocator: string };
-  readonly goal?: { readonly hitRate: number; readonly from: string };
   /** Of the target's load, for the caches before the service. */
   readonly load?: LoadResult;
   readonly probes?: readonly ValidatorProbe[];

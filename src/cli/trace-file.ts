@@ -10,13 +10,16 @@ import {
   OUTCOME_MISS,
   type CacheTrace,
 } from "../core/cache-trace.ts";
-import { messageOf, PerfoptError } from "../core/errors.ts";
+import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import type { Context } from "./context.ts";
 import type { Progress } from "./progress.ts";
 
 const ROWS_A_CHUNK = 4_096;
 
-/** Packed when the name ends in .gz. Throws bad-input for a file that cannot be written. */
+/**
+ * Packed when the name ends in .gz. The reader of traces gets the same trace from it, its keys numbered anew and its caveats left
+ * out. Throws bad-input for a file that cannot be written.
+ */
 export async function saveTrace(
   context: Pick<Context, "directory" | "signal">,
   file: string,
@@ -30,6 +33,7 @@ export async function saveTrace(
     if (file.endsWith(".gz")) await pipeline(text, createGzip(), target, { signal });
     else await pipeline(text, target, { signal });
   } catch (error) {
+    throwIfAborted(signal);
     throw new PerfoptError(
       "bad-input",
       `--save-trace ${file} could not be written: ${messageOf(error)}`,
@@ -41,7 +45,10 @@ export async function saveTrace(
 
 function* chunksOf(trace: CacheTrace): Generator<string> {
   const { sampledShare, getsOfAll, rows } = trace;
-  yield `# perfopt-cache-trace/1 share=${sampledShare}${getsOfAll === undefined ? "" : ` gets=${getsOfAll}`}\n`;
+  // Stores that followed a miss are part of their gets already: the reader must not take others for them.
+  yield "# perfopt-cache-trace/1\n# folded\n";
+  yield `# share ${sampledShare}\n`;
+  if (getsOfAll !== undefined) yield `# gets ${getsOfAll}\n`;
   yield "time,key,prefix,size,op,ttl,cost,outcome,process,keyBytes\n";
   for (let from = 0; from < rows; from += ROWS_A_CHUNK) {
     const count = Math.min(ROWS_A_CHUNK, rows - from);
@@ -59,7 +66,7 @@ function lineOf(trace: CacheTrace, row: number): string {
     quoted(trace.prefixes[trace.prefixOf[key] ?? 0] ?? ""),
     trace.valueBytes[row] ?? 0,
     cacheOperations[trace.operation[row] ?? 0] ?? "",
-    known(trace.ttlMs?.[row]),
+    trace.ttlMs?.[row] ?? "",
     known(trace.costMs?.[row]),
     how,
     trace.process?.[row] ?? "",
@@ -68,10 +75,13 @@ function lineOf(trace: CacheTrace, row: number): string {
   return `${columns.join(",")}\n`;
 }
 
+/** Nine digits are all that the column of costs has. */
 function known(value: number | undefined): string {
-  return value === undefined || value === 0 ? "" : String(Number(value.toFixed(3)));
+  return value === undefined || value === 0 ? "" : String(Number(value.toPrecision(9)));
 }
 
+/** A line has one row: what ends lines, or does worse on a terminal, is no part of a prefix. */
 function quoted(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const shown = text.replaceAll(/\p{Cc}/gu, "_");
+  return /[",]/.test(shown) ? `"${shown.replaceAll(/["\\]/g, (each) => each + each)}"` : shown;
 }

@@ -114,6 +114,8 @@ export interface CacheChoice {
   /** Time of loading that is saved against no cache at all, milliseconds a second; undefined without costs in the trace. */
   readonly loadMsSavedPerSecond?: number;
   readonly misses: MissClasses;
+  /** Of the stores, how many failed because the memory was full and nothing might be evicted; absent: none. */
+  readonly refused?: number;
   /** Hits a second that the last MB adds; undefined for the smallest. */
   readonly hitsPerExtraMb?: number;
 }
@@ -126,6 +128,8 @@ export interface PolicyCurve {
   readonly error: readonly number[];
   /** Of the keys, that were simulated: 1 is all of them. */
   readonly simulatedShare: number;
+  /** Of the rows, the first ones, that were simulated; absent: all of them. */
+  readonly rowsShare?: number;
 }
 
 export interface PrefixCurveFacts {

@@ -1,12 +1,14 @@
 /** A folder that is gone when its perfopt is gone, with the server that works in it, however perfopt ended. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { PerfoptError } from "../core/errors.ts";
 import { checkReachable, isMissing, makeFolder, runsAsRoot, type Environment } from "./home.ts";
-import { startTicksOf } from "./proc.ts";
+import { commandLineOf, findWorkingIn, startTicksOf } from "./proc.ts";
 import { stopLeftover } from "./postgres-server.ts";
+import { stopProcess } from "./process.ts";
+import { REDIS_PROGRAMS, REDIS_STOP } from "./redis-server.ts";
 
 /** Of a Redis that works in the folder's `server`, as its `pidfile` setting says. */
 export const REDIS_PID_FILE = "redis.pid";
@@ -33,7 +35,10 @@ export async function openPlannerFolder(
   await sweep(parent);
   const path = await mkdtemp(join(parent, `${await ownPrefix()}-`));
   const server = join(path, "server");
-  const guard = await startGuard(path, environment);
+  const guard = await startGuard(path, environment).catch(async (error: unknown) => {
+    await rm(path, { recursive: true, force: true });
+    throw error;
+  });
   const remove = async () => {
     await rm(path, { recursive: true, force: true });
     guard.kill("SIGKILL");
@@ -67,11 +72,40 @@ async function sweep(parent: string): Promise<void> {
     try {
       if (!name.startsWith("of-") || (await isOwned(name, path))) continue;
       await stopLeftover(join(path, "server"));
+      await stopLeftoverRedis(path);
       await rm(path, { recursive: true, force: true });
     } catch {
       // Another user's, or another perfopt sweeps it too: what is left hinders nobody, and the next start tries again.
     }
   }
+}
+
+/** Where the guard was killed too, a Redis runs on: the one that the pid file names, and any that had not written it yet. */
+async function stopLeftoverRedis(path: string): Promise<void> {
+  const folder = await realpath(path);
+  const noted = await notedPid(join(folder, "server", REDIS_PID_FILE));
+  const found = new Set(await findWorkingIn(folder, REDIS_PROGRAMS));
+  if (noted !== undefined && (await isAtWorkIn(folder, noted))) found.add(noted);
+  for (const pid of found) {
+    const startTicks = await startTicksOf(pid);
+    if (startTicks !== undefined) await stopProcess({ pid, startTicks }, REDIS_STOP);
+  }
+}
+
+async function notedPid(file: string): Promise<number | undefined> {
+  try {
+    const pid = Number.parseInt(await readFile(file, "utf8"), 10);
+    return pid > 0 ? pid : undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Process ids come again: another's process is left alone. */
+async function isAtWorkIn(folder: string, pid: number): Promise<boolean> {
+  const place = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+  return place.startsWith(`${folder}/`) || (await commandLineOf(pid)).includes(`${folder}/`);
 }
 
 async function isOwned(name: string, path: string): Promise<boolean> {

@@ -44,11 +44,11 @@ export const redisMemory = erase<RedisMemoryObservation>({
     "More memory helps while Redis evicts keys that would be asked for again before they expire. It cannot help when nothing is evicted: " +
     "then every key already lives until it expires.",
   roles: ["redis-maxmemory", "redis-policy", "l2-ttl"],
-  observe: (view) => Promise.resolve(observe(view)),
+  observe,
   next,
 });
 
-function observe(view: TargetView): RedisMemoryObservation {
+async function observe(view: TargetView): Promise<RedisMemoryObservation> {
   const ttl = knobByRole(view, "l2-ttl");
   return {
     maxmemory: knobByRole(view, "redis-maxmemory"),
@@ -58,24 +58,30 @@ function observe(view: TargetView): RedisMemoryObservation {
     machineBytes: view.machine.memoryBytes,
     points: pointsOf(view, numberOf(ttl?.value)),
     policy: knobByRole(view, "redis-policy"),
-    policies: policiesOf(view),
+    policies: await policiesOf(view),
   };
 }
 
-function policiesOf(view: TargetView): readonly PolicyRate[] {
+async function policiesOf(view: TargetView): Promise<readonly PolicyRate[]> {
   const { redis } = view;
   const observed = observedCache(view);
   const present = redisPolicies.find((policy) => policy === redis?.policy);
   if (!redis || !present || !isFull(redis) || observed?.from !== "look-ups") return [];
   const others = POLICIES.filter((policy) => policy !== present);
-  return policyRates(observed, view, [present, ...others]);
+  return policyRates(observed, view, [present, ...others], pause);
+}
+
+/** Between simulations, for timers and signals. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Behind the in-process cache as it is. */
 function pointsOf(view: TargetView, presentMs: number | undefined): readonly TrialPoint[] {
   const observed = observedCache(view);
   if (!presentMs || observed?.from !== "look-ups") return [];
-  const sizeBytes = numberOf(knobByRole(view, "l1-size")?.value);
+  const size = knobByRole(view, "l1-size");
+  const sizeBytes = size?.knob.domain.kind === "bytes" ? numberOf(size.value) : undefined;
   const l1 = {
     ttlMs: numberOf(knobByRole(view, "l1-ttl")?.value) ?? 0,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),

@@ -251,16 +251,16 @@ describe("the report", () => {
   });
 });
 
+function windowsOf(count: number): Windows {
+  return { candidate: Array.from({ length: count }, () => ({ "cache.hitRate": 0.25 })) };
+}
+
 describe("a prediction by number of windows", () => {
   const byWindows = [
     { windows: 2, value: 0.2, low: 0.18, high: 0.22 },
     { windows: 4, value: 0.3, low: 0.28, high: 0.32 },
   ];
   const filling: Prediction = { ...hit, byWindows };
-  const windowsOf = (count: number) => ({
-    candidate: Array.from({ length: count }, () => ({ "cache.hitRate": 0.25 })),
-  });
-
   it.each([
     [2, 0.2],
     [3, 0.25],

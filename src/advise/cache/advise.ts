@@ -1,5 +1,5 @@
 /** The cache advisor: a trace in, the smallest configuration that reaches the goal out, with the ceiling and what would move it. */
-import type { CacheAdvice, CacheChoice, PolicyCurve } from "../../core/cache-advice.ts";
+import type { CacheAdvice, CacheChoice, Mover, PolicyCurve } from "../../core/cache-advice.ts";
 import { throwIfAborted } from "../../core/errors.ts";
 import { hitCurve } from "./curve/curve.ts";
 import { prefixCurves } from "./curve/prefix-curves.ts";
@@ -8,10 +8,11 @@ import { memoryAdvice } from "./memory.ts";
 import { paretoOf } from "./pareto.ts";
 import type { CacheQuestion } from "./question.ts";
 import { policyCurves } from "./redis/grid.ts";
-import { recommend } from "./recommend.ts";
+import { recommend, type Chosen } from "./recommend.ts";
 import { studyOf, type Study } from "./study.ts";
-import { tiersAdvice } from "./tiers-advice.ts";
+import { tiersAdvice, withFlights } from "./tiers-advice.ts";
 import { coverageOf } from "./tiers/coverage.ts";
+import { showsChanges } from "./tiers/gets.ts";
 import { moversOf } from "./tiers/movers.ts";
 import { prefixFacts } from "./tiers/prefixes.ts";
 import { ttlPoints, type TtlOptions } from "./tiers/ttl.ts";
@@ -35,10 +36,6 @@ const ROOM = 1.1;
 /** The smallest size of the curves, as a share of what all keys take. */
 const SMALLEST_SHARE = 0.01;
 const TTLS_MS = [1_000, 5_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000] as const;
-/** Accesses that a grid simulates, all policies, sizes and seeds together: a sample of the keys by hash where there are more. */
-const ACCESSES_MAX = 30_000_000;
-/** Below, a sample says too little (research/cache.md section 7). */
-const KEYS_SIMULATED_LEAST = 16_384;
 
 /** Throws cannot-measure for a trace without gets, and interrupted. */
 export async function adviseCache(
@@ -53,7 +50,9 @@ export async function adviseCache(
   };
   const study = await step("what any cache could reach", () => studyOf(question));
   const sizes = gridSizes(study);
-  const policies = await step("hit rates by policy and memory", () => curvesOf(study, sizes));
+  const policies = await step("hit rates by policy and memory", () =>
+    curvesOf(study, sizes, context),
+  );
   const chosen = await step("the least memory that reaches the goal", () =>
     recommend(study, policies, sizes),
   );
@@ -63,6 +62,7 @@ export async function adviseCache(
     ttlPoints(study.trace, study.bytes, ttlsFor(study), changesOf(question)),
   );
   const warmUp = await step("warm-up", () => warmUpPoints(study.trace, study.bytes));
+  const flights = withFlights(study, focus);
   const coverage = coverageOf(study.trace, evictionAge(tiers.evictionAgeMs));
   const verdict = verdictOf(study, chosen);
   return {
@@ -73,17 +73,22 @@ export async function adviseCache(
     coverage,
     ...(question.goal ? { goal: question.goal } : {}),
     ceiling: study.ceiling,
-    movers: moversOf(study.trace, study.bytes, {
-      ceiling: study.ceiling,
-      goal: question.goal?.hitRate,
-      ttl,
-      warmUp,
-      // With single flight those that join load nothing.
-      outcome: { ...tiers.outcome, loads: tiers.outcome.loads - tiers.outcome.joined },
-      staleShareMax: question.staleShareMax,
-    }),
+    movers: [
+      ...policyMover(chosen),
+      ...moversOf(study.trace, {
+        ceiling: study.ceiling,
+        goal: question.goal?.hitRate,
+        ttl,
+        warmUp,
+        outcome: tiers.outcome,
+        flights,
+        staleShareMax: question.staleShareMax,
+      }),
+    ],
     ...(chosen.present ? { present: chosen.present } : {}),
-    ...(chosen.recommended ? { recommended: withL1(chosen.recommended, tiers.l1) } : {}),
+    ...(chosen.recommended
+      ? { recommended: withL1(chosen.recommended, question.present?.l1 && tiers.l1) }
+      : {}),
     reasons: chosen.reasons,
     pareto: paretoOf(chosen.tried, study.facts.getsPerSecond, PARETO_MOST),
     policies,
@@ -103,16 +108,20 @@ function gridSizes({ wholeBytes, emptyBytes }: Study): readonly number[] {
   return logSizes(most * SMALLEST_SHARE, most, GRID_SIZES).map((size) => emptyBytes + size);
 }
 
-function curvesOf(study: Study, sizes: readonly number[]): readonly PolicyCurve[] {
-  const { question, simulated, trace } = study;
-  const simulations = question.policies.length * sizes.length * simulated.length;
-  const share = Math.min(1, ACCESSES_MAX / Math.max(1, trace.rows * simulations));
+function curvesOf(
+  { question, simulated, trace }: Study,
+  sizes: readonly number[],
+  { pause, signal }: AdvisorContext,
+): Promise<readonly PolicyCurve[]> {
   return policyCurves(trace, question.footprint, {
     policies: question.policies,
     sizes,
     setting: question.sampling,
     seeds: simulated.map(({ seed }) => seed),
-    keysSimulatedMax: Math.max(KEYS_SIMULATED_LEAST, Math.ceil(trace.keyCount * share)),
+    pause: async () => {
+      await pause();
+      throwIfAborted(signal);
+    },
   });
 }
 
@@ -133,15 +142,26 @@ function curvesByBytes({
   return { curve, prefixCurves: prefixes.slice(0, PREFIX_CURVES_MOST) };
 }
 
+/** A time to live of 0 is none. */
+const NEVER = 0;
+
 /** Longer than the trace says nothing that "never" does not. */
 function ttlsFor({ facts }: Study): readonly number[] {
-  const within = TTLS_MS.filter((ttlMs) => ttlMs < facts.lengthMs);
-  return within.length > 0 ? within : TTLS_MS.slice(0, 1);
+  return [...TTLS_MS.filter((ttlMs) => ttlMs < facts.lengthMs), NEVER];
+}
+
+/** At the memory that there is: what another policy would add to it. */
+function policyMover({ betterNow, present }: Chosen): readonly Mover[] {
+  if (!betterNow || !present) return [];
+  const { policy, gain } = betterNow;
+  const detail = `${policy} instead of ${present.policy} would add ${(gain * 100).toFixed(1)} points at the present memory, which is more than twice the simulations' error`;
+  return [{ kind: "policy", gain, detail }];
 }
 
 /** The user's rate is for what the trace does not show. */
-function changesOf({ changesPerKeyHour }: CacheQuestion): TtlOptions {
-  return changesPerKeyHour === undefined ? {} : { changesPerKeyHour: () => changesPerKeyHour };
+function changesOf({ changesPerKeyHour, trace }: CacheQuestion): TtlOptions {
+  if (changesPerKeyHour === undefined || showsChanges(trace)) return {};
+  return { changesPerKeyHour: () => changesPerKeyHour };
 }
 
 function evictionAge(ageMs: number | undefined): { readonly evictionAgeMs?: number } {

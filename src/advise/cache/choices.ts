@@ -1,8 +1,8 @@
 /** What one configuration is predicted to do: simulated as Redis evicts, several times, with the spread beside the mean. */
 import type { CacheChoice } from "../../core/cache-advice.ts";
-import type { MissClasses, RedisPolicy } from "../../core/cache-curve.ts";
-import { MODEL_ERROR } from "./redis/grid.ts";
-import { simulatePrepared, type RedisOutcome } from "./redis/simulate.ts";
+import type { RedisPolicy } from "../../core/cache-curve.ts";
+import { momentsOf } from "../../decide/moments.ts";
+import { estimateOf, type MiniatureOutcome } from "./redis/miniature.ts";
 import type { Study } from "./study.ts";
 
 export interface Setting {
@@ -13,14 +13,13 @@ export interface Setting {
 
 export function choiceOf(study: Study, setting: Setting): CacheChoice {
   const { sampling } = study.question;
-  const outcomes = study.simulated.map(({ seed, prepared }) =>
-    simulatePrepared(prepared, { ...sampling, ...setting }, seed),
-  );
-  const rates = outcomes.map(({ hitRate }) => hitRate);
-  const hitRate = mean(rates);
-  const error = MODEL_ERROR + 2 * standardError(rates);
+  const outcomes = study.simulated.map(({ miniature }) => miniature({ ...sampling, ...setting }));
+  const { hitRate, error } = estimateOf(outcomes.map((outcome) => outcome.hitRate));
+  const meanOf = (of: (outcome: MiniatureOutcome) => number): number =>
+    momentsOf(outcomes.map(of)).mean;
+  const refused = meanOf(({ refusedShare }) => refusedShare);
   const staleShare = study.staleShareOf(setting.ttlFactor);
-  const getsPerSecond = study.facts.getsPerSecond * (sampling.speed ?? 1);
+  const { getsPerSecond } = study.facts;
   return {
     ...setting,
     hitRate,
@@ -31,28 +30,12 @@ export function choiceOf(study: Study, setting: Setting): CacheChoice {
     ...(study.costMsMean === undefined
       ? {}
       : { loadMsSavedPerSecond: hitRate * getsPerSecond * study.costMsMean }),
-    misses: missesOf(outcomes),
+    ...(refused > 0 ? { refused } : {}),
+    misses: {
+      compulsory: meanOf(({ misses }) => misses.compulsory),
+      capacity: meanOf(({ misses }) => misses.capacity),
+      expired: meanOf(({ misses }) => misses.expired),
+      invalidated: meanOf(({ misses }) => misses.invalidated),
+    },
   };
-}
-
-function missesOf(outcomes: readonly RedisOutcome[]): MissClasses {
-  const share = (of: (counts: MissClasses) => number): number =>
-    mean(outcomes.map(({ counts }) => (counts.gets === 0 ? 0 : of(counts) / counts.gets)));
-  return {
-    compulsory: share(({ compulsory }) => compulsory),
-    capacity: share(({ capacity }) => capacity),
-    expired: share(({ expired }) => expired),
-    invalidated: share(({ invalidated }) => invalidated),
-  };
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, each) => sum + each, 0) / values.length;
-}
-
-function standardError(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const middle = mean(values);
-  const squares = values.reduce((sum, each) => sum + (each - middle) ** 2, 0);
-  return Math.sqrt(squares / (values.length - 1) / values.length);
 }

@@ -5,6 +5,8 @@ import type { Study } from "./study.ts";
 
 /** Beside maxmemory: fragmentation, buffers, and pages that are copied while a child saves (research/cache.md section 4). */
 const CONTAINER_FACTOR = 1.3;
+/** Of an idle server beyond what it counts as used: program, libraries, stacks (7 MB on Redis 7.0.15). */
+const PROCESS_BYTES = 8 * 1024 ** 2;
 /** A table that would double with so few more keys is worth a word. */
 const NEAR_DOUBLING = 1.1;
 
@@ -12,11 +14,11 @@ export function memoryAdvice(study: Study, choice: CacheChoice | undefined): Mem
   const { footprint } = study.question;
   const words: string[] = [];
   if (!choice) return { footprint: footprint.facts, words };
-  const containerBytes = Math.ceil(choice.maxmemoryBytes * CONTAINER_FACTOR);
+  const containerBytes = Math.ceil(choice.maxmemoryBytes * CONTAINER_FACTOR) + PROCESS_BYTES;
   words.push(
     `a save by fork (BGSAVE, AOF rewrite) copies each page that is written meanwhile: up to ${formatBytes(choice.maxmemoryBytes)} more while it runs; without persistence nothing of that`,
   );
-  const keys = Math.round(study.trace.keyCount / study.trace.sampledShare);
+  const keys = Math.round(residentKeys(study, choice));
   const slots = 2 ** Math.ceil(Math.log2(Math.max(1, keys)));
   if (slots < keys * NEAR_DOUBLING && keys > 1_000) {
     words.push(
@@ -24,4 +26,14 @@ export function memoryAdvice(study: Study, choice: CacheChoice | undefined): Mem
     );
   }
   return { footprint: footprint.facts, containerBytes, words };
+}
+
+/** What fits, and not more than there are. */
+function residentKeys(
+  { trace, facts, emptyBytes }: Study,
+  { maxmemoryBytes }: CacheChoice,
+): number {
+  const all = trace.keyCount / trace.sampledShare;
+  const room = Math.max(0, maxmemoryBytes - emptyBytes) / Math.max(1, facts.workingSetBytes);
+  return all * Math.min(1, room);
 }

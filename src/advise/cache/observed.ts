@@ -177,11 +177,12 @@ export interface PolicyRate {
  * What Redis would hit under each policy at its present memory, the window's look-ups drawn again for as long as a trial lasts.
  * An in-process cache before it is left out: with one, these rates are too high, and alike for all policies.
  */
-export function policyRates(
+export async function policyRates(
   { trace }: ObservedCache,
   view: TargetView,
   policies: readonly RedisPolicy[],
-): readonly PolicyRate[] {
+  pause?: () => Promise<void>,
+): Promise<readonly PolicyRate[]> {
   const { redis } = view;
   const lengthMs = lengthOf(trace);
   if (!redis || redis.maxmemoryBytes === 0 || lengthMs <= 0) return [];
@@ -190,18 +191,24 @@ export function policyRates(
   const world = createWorld(source, fitPopularity(getsByKey(trace)), 1);
   const drawn = world.trial({ warmupMs: 0, windowMs, gapMs: windowMs, windows: WINDOWS.policy });
   const { settings } = redis;
-  return policyCurves(drawn.trace, formulaFootprint(settings?.allocator, settings?.version), {
-    policies,
-    sizes: [redis.maxmemoryBytes],
-    setting: settings
-      ? {
-          samples: settings.maxmemorySamples,
-          lfuLogFactor: settings.lfuLogFactor,
-          lfuDecayMinutes: settings.lfuDecayMinutes,
-        }
-      : {},
-    seeds: [1, 2, 3],
-  }).map(({ policy, hitRate, error }) => ({
+  const curves = await policyCurves(
+    drawn.trace,
+    formulaFootprint(settings?.allocator, settings?.version),
+    {
+      policies,
+      sizes: [redis.maxmemoryBytes],
+      setting: settings
+        ? {
+            samples: settings.maxmemorySamples,
+            lfuLogFactor: settings.lfuLogFactor,
+            lfuDecayMinutes: settings.lfuDecayMinutes,
+          }
+        : {},
+      seeds: [1, 2, 3],
+      ...(pause ? { pause } : {}),
+    },
+  );
+  return curves.map(({ policy, hitRate, error }) => ({
     policy,
     hitRate: hitRate[0] ?? 0,
     error: error[0] ?? 1,

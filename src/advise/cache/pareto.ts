@@ -1,7 +1,7 @@
 /** Choices that no other beats in memory, hit rate and stale reads at once. */
 import type { CacheChoice } from "../../core/cache-advice.ts";
 
-/** The smallest first; those beaten by less than the predictions' own error stay out. */
+/** The smallest first. */
 export function paretoOf(
   choices: readonly CacheChoice[],
   getsPerSecond: number,
@@ -26,17 +26,12 @@ function beats(other: CacheChoice, choice: CacheChoice): boolean {
   return memory > 0 || hits > 0 || stale > 0;
 }
 
-/** Evenly over the hit rates, both ends kept. */
+/** Evenly in their order, both ends kept. */
 function thinned(choices: readonly CacheChoice[], most: number): readonly CacheChoice[] {
-  const [first, last] = [choices[0], choices.at(-1)];
-  if (!first || !last || choices.length <= most) return choices;
-  const step = (last.hitRate - first.hitRate) / (most - 1);
-  let wanted = first.hitRate;
-  return choices.filter((choice) => {
-    if (choice !== last && choice.hitRate < wanted) return false;
-    wanted = choice.hitRate + step;
-    return true;
-  });
+  if (choices.length <= most) return choices;
+  const step = (choices.length - 1) / (most - 1);
+  const places = new Set(Array.from({ length: most }, (_, index) => Math.round(index * step)));
+  return choices.filter((_, place) => places.has(place));
 }
 
 function withMarginal(
@@ -46,7 +41,9 @@ function withMarginal(
   return choices.map((choice, index) => {
     const before = choices[index - 1];
     const extraMb = before ? (choice.maxmemoryBytes - before.maxmemoryBytes) / 1024 ** 2 : 0;
-    if (!before || extraMb <= 0) return choice;
+    // What times to live or another policy add is not the memory's doing.
+    const alike = before?.policy === choice.policy && before.ttlFactor === choice.ttlFactor;
+    if (!before || !alike || extraMb <= 0) return choice;
     const hits = (choice.hitRate - before.hitRate) * getsPerSecond;
     return { ...choice, hitsPerExtraMb: hits / extraMb };
   });

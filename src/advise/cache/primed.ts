@@ -1,5 +1,5 @@
 /** Puts what the cache held when a capture began into the trace, as far as the capture shows it. */
-import { GET, OUTCOME_HIT, SET, type CacheTrace } from "../../core/cache-trace.ts";
+import { GET, OUTCOME_HIT, SET, WRITE, type CacheTrace } from "../../core/cache-trace.ts";
 
 /**
  * A key whose first get hit was stored before the capture: it becomes a SET at the beginning, so that a simulation does not
@@ -48,15 +48,21 @@ const words = (length: number): Uint32Array => new Uint32Array(length);
 const bytes = (length: number): Uint8Array => new Uint8Array(length);
 
 /** Rows of first gets that hit, the last first: what is asked for soonest was, most likely, used last. */
-function heldBefore({ rows, key, keyCount, operation, outcome }: CacheTrace): readonly number[] {
+function heldBefore(trace: CacheTrace): readonly number[] {
+  const { rows, key, keyCount, operation, outcome, timeMs, ttlMs } = trace;
   if (!outcome) return [];
+  const start = timeMs[0] ?? 0;
   const seen = new Uint8Array(keyCount);
   const found: number[] = [];
   for (let row = 0; row < rows; row += 1) {
     const each = key[row] ?? 0;
-    if (seen[each] === 1) continue;
+    // A write that the cache was not told of takes nothing away.
+    if (seen[each] === 1 || operation[row] === WRITE) continue;
     seen[each] = 1;
-    if (operation[row] === GET && outcome[row] === OUTCOME_HIT) found.push(row);
+    const ttl = ttlMs?.[row] ?? 0;
+    // What lives shorter than the time until then was stored in between by somebody who was not seen.
+    const lived = ttl === 0 || (timeMs[row] ?? 0) - start <= ttl;
+    if (operation[row] === GET && outcome[row] === OUTCOME_HIT && lived) found.push(row);
   }
   return found.toReversed();
 }

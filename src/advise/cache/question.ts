@@ -22,6 +22,8 @@ export interface CacheQuestion {
   /** Changes a key and hour, for a trace that shows none. */
   readonly changesPerKeyHour?: number;
   readonly sampling: RedisSampling;
+  /** By how much faster than in the trace the accesses come where the advice is for. */
+  readonly speed?: number;
   readonly http?: HttpAudit;
   readonly seed: number;
   /** What the trace's source could not tell. */
@@ -29,7 +31,7 @@ export interface CacheQuestion {
 }
 
 export interface PresentCache {
-  /** Undefined: no limit. */
+  /** Undefined: not known. 0: no limit, as Redis says it. */
   readonly maxmemoryBytes?: number;
   readonly policy?: RedisPolicy;
   readonly l1?: { readonly bytes: number; readonly ttlMs: number };
@@ -39,6 +41,4 @@ export interface RedisSampling {
   readonly samples?: number;
   readonly lfuLogFactor?: number;
   readonly lfuDecayMinutes?: number;
-  /** By how much faster than in the trace the accesses come where the advice is for. */
-  readonly speed?: number;
 }

@@ -1,7 +1,7 @@
 /** The choice among policies, times to live and sizes: the present policy unless another is clearly better, times to live as they are unless the goal needs more. */
 import type { CacheChoice, PolicyCurve } from "../../core/cache-advice.ts";
 import type { RedisPolicy } from "../../core/cache-curve.ts";
-import { formatBytes, formatRatio } from "../../core/units.ts";
+import { reasonsOf } from "./reasons.ts";
 import { choiceOf, type Setting } from "./choices.ts";
 import { smallestThat } from "./smallest.ts";
 import type { Study } from "./study.ts";
@@ -9,10 +9,12 @@ import type { Study } from "./study.ts";
 export interface Chosen {
   readonly present?: CacheChoice;
   readonly recommended?: CacheChoice;
+  /** Of another policy, at the present memory, where it is clearly better. */
+  readonly betterNow?: Better;
   readonly reasons: readonly string[];
   /** Every configuration that was simulated on the way. */
   readonly tried: readonly CacheChoice[];
-  /** The most that was reached with any memory and any time to live that may be proposed. */
+  /** The most that was reached with the memory that is allowed, any policy and any time to live that may be proposed. */
   readonly best: CacheChoice;
 }
 
@@ -39,43 +41,72 @@ export function recommend(
     tried.push(choice);
     return choice;
   };
-  const maxBytes = Math.min(question.memoryMaxBytes ?? Infinity, Math.ceil(wholeBytes * 1.1));
-  const usual = question.present?.policy ?? "allkeys-lru";
+  const maxBytes = Math.min(question.memoryMaxBytes ?? Infinity, Math.ceil(wholeBytes * ROOM));
+  const usual = usualPolicy(question.present?.policy);
   const present = presentOf(study, usual, choose);
-  const factors = factorsFor(study);
-  const roomy = factors.map((ttlFactor) =>
-    choose({ maxmemoryBytes: maxBytes, policy: usual, ttlFactor }),
-  );
-  const best = roomy.reduce((most, each) => (each.hitRate > most.hitRate ? each : most));
-  const asNow = roomy[0] ?? best;
   const wanted = question.goal?.hitRate;
-  const reaches = (choice: CacheChoice): boolean =>
-    wanted === undefined || best.low < wanted
-      ? choice.hitRate >= asNow.hitRate - KNEE
-      : choice.low >= wanted;
+  const roomiest = roomyOf(study, maxBytes, usual, choose);
+  const asNow = roomiest[0] ?? choose({ maxmemoryBytes: maxBytes, policy: usual, ttlFactor: 1 });
+  const others = betterPolicies(curves, usual, maxBytes).map(({ policy }) => policy);
+  const enough = (choice: CacheChoice): boolean =>
+    (choice.refused ?? 0) === 0 && choice.low >= (wanted ?? Infinity);
+  const within = [usual, ...others].map((policy) =>
+    policy === usual ? roomiest : roomyOf(study, maxBytes, policy, choose),
+  );
+  const reachable = within.flat().find(enough);
+  const best = within.flat().reduce((most, each) => (each.hitRate > most.hitRate ? each : most));
+  const reaches = reachable
+    ? enough
+    : (choice: CacheChoice): boolean =>
+        (choice.refused ?? 0) === 0 && choice.hitRate >= asNow.hitRate - KNEE;
   const search = { sizes, stepBytes: question.memoryStepBytes, maxBytes, reaches, choose };
-  const ttlFactor =
-    wanted === undefined || best.low < wanted
-      ? 1
-      : (factors.find((_, index) => (roomy[index]?.low ?? 0) >= wanted) ?? 1);
-  const byUsual = smallestThat(search, { policy: usual, ttlFactor });
-  const other = betterPolicy(curves, usual, byUsual?.maxmemoryBytes ?? maxBytes);
-  const byOther = other && smallestThat(search, { policy: other.policy, ttlFactor });
-  const switches = byOther && byOther.maxmemoryBytes < (byUsual?.maxmemoryBytes ?? Infinity);
-  const recommended = switches ? byOther : byUsual;
+  const { policy, ttlFactor } = reachable ?? asNow;
+  const first = smallestThat(search, { policy, ttlFactor });
+  const [other] = betterPolicies(curves, policy, first?.maxmemoryBytes ?? maxBytes);
+  const second = other && smallestThat(search, { policy: other.policy, ttlFactor });
+  const switches = second && second.maxmemoryBytes < (first?.maxmemoryBytes ?? Infinity);
+  const recommended = switches ? second : first;
+  const [betterNow] = present ? betterPolicies(curves, present.policy, sizeOf(present)) : [];
   return {
     ...(present ? { present } : {}),
     ...(recommended ? { recommended } : {}),
-    reasons: [
-      ...sizeReasons(study, recommended, present),
-      switches && other
-        ? `${other.policy} instead of ${usual}: ${points(other.gain)} more at the same memory, and the error is ${points(other.error)}`
-        : policyReason(curves, usual, other),
-      ...ttlReasons(study, recommended, asNow, best),
-    ],
+    ...(betterNow ? { betterNow } : {}),
+    reasons: reasonsOf(study, {
+      present,
+      recommended,
+      asNow,
+      best,
+      usual,
+      compared: curves.length > 1,
+      byMemory: maxBytes < wholeBytes,
+      reached: reachable !== undefined,
+    }),
     tried,
     best,
   };
+}
+
+/** Above what all keys take, nothing is evicted. */
+const ROOM = 1.1;
+
+/** A full cache that refuses to store is no cache: where nothing or everything else is known, the usual one is compared. */
+function usualPolicy(present: RedisPolicy | undefined): RedisPolicy {
+  return present === undefined || present === "noeviction" ? "allkeys-lru" : present;
+}
+
+/** With all the memory that is allowed, by the times to live that may be proposed. */
+function roomyOf(
+  study: Study,
+  maxmemoryBytes: number,
+  policy: RedisPolicy,
+  choose: (setting: Setting) => CacheChoice,
+): readonly CacheChoice[] {
+  return factorsFor(study).map((ttlFactor) => choose({ maxmemoryBytes, policy, ttlFactor }));
+}
+
+/** No limit is more than any size. */
+function sizeOf({ maxmemoryBytes }: CacheChoice): number {
+  return maxmemoryBytes === 0 ? Infinity : maxmemoryBytes;
 }
 
 function isOf(choice: CacheChoice, setting: Setting): boolean {
@@ -86,16 +117,17 @@ function isOf(choice: CacheChoice, setting: Setting): boolean {
   );
 }
 
+/** Undefined where its memory is not known. */
 function presentOf(
   { question, wholeBytes }: Study,
-  policy: RedisPolicy,
+  usual: RedisPolicy,
   choose: (setting: Setting) => CacheChoice,
 ): CacheChoice | undefined {
-  const { present } = question;
-  if (!present) return undefined;
-  // Without a limit Redis holds everything; that is as much as the trace can fill.
-  const maxmemoryBytes = present.maxmemoryBytes ?? Math.ceil(wholeBytes * 1.1);
-  return choose({ maxmemoryBytes, policy, ttlFactor: 1 });
+  const { maxmemoryBytes, policy = usual } = question.present ?? {};
+  if (maxmemoryBytes === undefined) return undefined;
+  if (maxmemoryBytes > 0) return choose({ maxmemoryBytes, policy, ttlFactor: 1 });
+  const roomy = choose({ maxmemoryBytes: Math.ceil(wholeBytes * ROOM), policy, ttlFactor: 1 });
+  return { ...roomy, maxmemoryBytes: 0 };
 }
 
 /** Times to live that may be proposed: those whose stale reads are known, and allowed. */
@@ -110,33 +142,30 @@ function factorsFor(study: Study): readonly number[] {
   );
 }
 
-interface Better {
+export interface Better {
   readonly policy: RedisPolicy;
   readonly gain: number;
   readonly error: number;
 }
 
-/** The policy that gains most over `usual` at this memory, when that is more than twice the error. */
-function betterPolicy(
+/** Policies that gain more than twice the error over this one at this memory, the best first. */
+function betterPolicies(
   curves: readonly PolicyCurve[],
-  usual: RedisPolicy,
+  than: RedisPolicy,
   bytes: number,
-): Better | undefined {
-  const own = curves.find(({ policy }) => policy === usual);
-  if (!own) return undefined;
+): readonly Better[] {
+  const own = curves.find(({ policy }) => policy === than);
+  if (!own) return [];
   const now = at(own, bytes);
-  const found = curves
-    .filter(({ policy }) => policy !== usual)
+  return curves
+    .filter(({ policy }) => policy !== than)
     .map((curve) => {
       const then = at(curve, bytes);
-      return {
-        policy: curve.policy,
-        gain: then.hitRate - now.hitRate,
-        error: Math.max(then.error, now.error),
-      };
+      const error = Math.max(then.error, now.error);
+      return { policy: curve.policy, gain: then.hitRate - now.hitRate, error };
     })
-    .toSorted((a, b) => b.gain - a.gain)[0];
-  return found && found.gain > ERRORS_TO_SWITCH * found.error ? found : undefined;
+    .filter(({ gain, error }) => gain > ERRORS_TO_SWITCH * error)
+    .toSorted((a, b) => b.gain - a.gain);
 }
 
 /** Between two sizes of a curve, straight on its logarithmic axis. */
@@ -154,61 +183,4 @@ function at(
   const share = Math.log(bytes / lower) / Math.log(upper / lower);
   const below = hitRate[index - 1] ?? 0;
   return { hitRate: below + share * (here.hitRate - below), error: here.error };
-}
-
-function sizeReasons(
-  { question, simulated }: Study,
-  recommended: CacheChoice | undefined,
-  present: CacheChoice | undefined,
-): readonly string[] {
-  if (!recommended) return [];
-  const { hitRate, low, maxmemoryBytes } = recommended;
-  const size = formatBytes(maxmemoryBytes);
-  const wanted = question.goal?.hitRate;
-  const predicted = `${formatRatio(hitRate)}, at least ${formatRatio(low)}, over ${simulated.length} simulations`;
-  const why =
-    wanted !== undefined && low >= wanted
-      ? `${size} is the least whose lower bound reaches ${formatRatio(wanted)} (${predicted})`
-      : `${size} is the least that is within ${points(KNEE)} of unlimited memory (${predicted})`;
-  if (!present || present.maxmemoryBytes <= maxmemoryBytes) return [why];
-  const spared = formatBytes(present.maxmemoryBytes - maxmemoryBytes);
-  return [
-    why,
-    `${spared} of the present ${formatBytes(present.maxmemoryBytes)} add nothing to that`,
-  ];
-}
-
-function policyReason(
-  curves: readonly PolicyCurve[],
-  usual: RedisPolicy,
-  other: Better | undefined,
-): string {
-  if (curves.length < 2) return `${usual}: no other policy was asked for`;
-  return other
-    ? `${usual} stays: ${other.policy} would hit more at some sizes, but saves no memory for what is wanted`
-    : `${usual} stays: no other policy gains more than twice the error of the simulation`;
-}
-
-function ttlReasons(
-  study: Study,
-  recommended: CacheChoice | undefined,
-  asNow: CacheChoice,
-  best: CacheChoice,
-): readonly string[] {
-  if (recommended && recommended.ttlFactor > 1) {
-    const stale = study.staleShareOf(recommended.ttlFactor) ?? 0;
-    return [
-      `times to live ${recommended.ttlFactor} times as long: with those of now at most ${formatRatio(asNow.hitRate)} can be reached; ${formatRatio(stale)} of the answers would be out of date`,
-    ];
-  }
-  if (best.ttlFactor > 1 && best.hitRate - asNow.hitRate > KNEE) {
-    return [
-      `times to live stay: ${best.ttlFactor} times as long they would add ${points(best.hitRate - asNow.hitRate)}, which is not needed`,
-    ];
-  }
-  return [];
-}
-
-function points(share: number): string {
-  return `${(share * 100).toFixed(1)} points`;
 }

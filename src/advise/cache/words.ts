@@ -1,5 +1,5 @@
 /** The verdict of the cache advisor, and its first line. */
-import type { CacheAdvice } from "../../core/cache-advice.ts";
+import type { CacheAdvice, CacheChoice } from "../../core/cache-advice.ts";
 import { formatBytes, formatRatio } from "../../core/units.ts";
 import type { Chosen } from "./recommend.ts";
 import type { Study } from "./study.ts";
@@ -18,22 +18,42 @@ export function verdictOf(
 export function headlineOf(study: Study, chosen: Chosen, verdict: CacheAdvice["verdict"]): string {
   const { present, recommended } = chosen;
   const wanted = formatRatio(study.question.goal?.hitRate ?? 0);
-  const size = recommended ? formatBytes(recommended.maxmemoryBytes) : "";
-  const now = present ? `the present ${formatBytes(present.maxmemoryBytes)}` : "";
+  const size = recommended ? configured(study, recommended) : "";
+  const now = present ? presentSize(present) : "";
   switch (verdict) {
     case "above-ceiling":
       return `${wanted} cannot be reached with any memory: at most ${formatRatio(study.ceiling.hitRate)} of these gets can hit (${missesInWords(study)})`;
     case "met":
-      return recommended && present && recommended.maxmemoryBytes < present.maxmemoryBytes
+      return recommended && present && isSmaller(recommended, present)
         ? `${wanted} is met with ${now} (${rateOf(present)}); ${size} would do (${rateOf(recommended)})`
         : `${wanted} is met with ${now} (${present ? rateOf(present) : ""})`;
     case "reachable":
-      return `${wanted} takes ${size} of memory (${recommended ? rateOf(recommended) : ""})${present ? `; ${now} reach ${formatRatio(present.hitRate)}` : ""}`;
+      return `${wanted} takes ${size} (${recommended ? rateOf(recommended) : ""})${present ? `; ${now} reach ${formatRatio(present.hitRate)}` : ""}`;
     case "not-shown":
-      return `${wanted} is not shown to be within reach: ${formatBytes(chosen.best.maxmemoryBytes)} would give ${rateOf(chosen.best)}, and the ceiling is ${formatRatio(study.ceiling.hitRate)}`;
+      return `${wanted} is not shown to be within reach: ${configured(study, chosen.best)} would give ${rateOf(chosen.best)}, and the ceiling is ${formatRatio(study.ceiling.hitRate)}`;
     case "no-goal":
-      return `${size} of memory give ${recommended ? rateOf(recommended) : "nothing"}, and no memory more than ${formatRatio(study.ceiling.hitRate)}`;
+      return `${size} give ${recommended ? rateOf(recommended) : "nothing"}, and no memory more than ${formatRatio(Math.max(study.ceiling.hitRate, recommended?.hitRate ?? 0))}`;
   }
+}
+
+/** `24 MB of memory with allkeys-lfu and times to live 5 times as long`: all that differs from now. */
+function configured({ question }: Study, choice: CacheChoice): string {
+  const other = question.present?.policy !== undefined && question.present.policy !== choice.policy;
+  return [
+    `${formatBytes(choice.maxmemoryBytes)} of memory`,
+    ...(other ? [`with ${choice.policy}`] : []),
+    ...(choice.ttlFactor > 1 ? [`and times to live ${choice.ttlFactor} times as long`] : []),
+  ].join(" ");
+}
+
+function presentSize({ maxmemoryBytes }: CacheChoice): string {
+  return maxmemoryBytes === 0
+    ? "the present memory without a limit"
+    : `the present ${formatBytes(maxmemoryBytes)}`;
+}
+
+function isSmaller(choice: CacheChoice, present: CacheChoice): boolean {
+  return present.maxmemoryBytes === 0 || choice.maxmemoryBytes < present.maxmemoryBytes;
 }
 
 function rateOf({

@@ -1,4 +1,5 @@
 /** What an entry takes in Redis: by formula from its lengths, or by the formula corrected by what was measured on a server. */
+import { median } from "simple-statistics";
 import type { FootprintFacts } from "../../../core/cache-advice.ts";
 import type { MeasuredShape } from "../../../core/cache-footprint.ts";
 import type { CacheTrace } from "../../../core/cache-trace.ts";
@@ -152,13 +153,6 @@ function fitted(classes: ClassesOfAllocator, shapes: readonly MeasuredShape[]): 
       Math.abs(bytes - perKey - (shape.expires ? perTtl : 0)) / shape.bytesMeasured,
   );
   return { classes, perKey, perTtl, residual: Math.max(...residuals) };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
 }
 
 /** Bytes that an entry takes when it is stored by each row of the trace. */

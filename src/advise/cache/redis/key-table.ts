@@ -8,6 +8,8 @@ const LOAD_FACTOR_MAX = 1.618;
 const FILL_LEAST = 0.1;
 /** dictGetSomeKeys: after as many empty slots in a row it looks elsewhere. */
 const EMPTY_RUN_MAX = 5;
+/** Redis draws for ever; at the least fill that its cron leaves, as many draws hardly ever all fail. */
+const DRAWS_MAX = 1_000;
 const NONE = -1;
 const TWO_32 = 2 ** 32;
 
@@ -57,6 +59,11 @@ export function insertKey(table: KeyTable, key: number, fits: (slots: number) =>
 }
 
 function growIfFull(table: KeyTable, fits: (slots: number) => boolean): void {
+  // _dictExpandIfNeeded (dict.c) gives an empty table its first slots before it asks whether it may grow.
+  if (table.serverSlots === 0) {
+    resize(table, TABLE_SLOTS_LEAST);
+    return;
+  }
   const serverKeys = table.keys / table.share;
   if (table.rehashLeft > 0 || serverKeys < table.serverSlots) return;
   const slots = Math.max(TABLE_SLOTS_LEAST, slotsFor(Math.floor(serverKeys) + 1));
@@ -107,15 +114,22 @@ export function removeKey(table: KeyTable, key: number): void {
   const { heads, next } = table;
   const slot = slotOf(table, key);
   const behind = next[key] ?? NONE;
-  let each = heads[slot] ?? NONE;
-  if (each === key) {
-    heads[slot] = behind;
-  } else {
-    while (next[each] !== key) each = next[each] ?? NONE;
-    next[each] = behind;
-  }
+  const head = heads[slot] ?? NONE;
+  if (head === key) heads[slot] = behind;
+  else next[keyBefore(table, key, head)] = behind;
   next[key] = NONE;
   table.keys -= 1;
+}
+
+/** In the chain that begins with `head`. A chain has all keys at the most, so the search ends whatever happened to it. */
+function keyBefore({ next, keys }: KeyTable, key: number, head: number): number {
+  let each = head;
+  for (let left = keys; each !== NONE && left > 0; left -= 1) {
+    const behind = next[each] ?? NONE;
+    if (behind === key) return each;
+    each = behind;
+  }
+  throw new Error(`the simulated table of ${keys} keys does not have the key ${key}`);
 }
 
 /** dictGetSomeKeys: a run of neighbouring keys from a random slot on. Writes into `found`; returns how many. */
@@ -150,15 +164,28 @@ export function someKeys(table: KeyTable, random: RandomGenerator, found: Int32A
 /** dictGetRandomKey: a random slot that is not empty, then any key of its chain. -1 when there is none. */
 export function randomKey(table: KeyTable, random: RandomGenerator): number {
   if (table.keys === 0) return NONE;
-  const { heads, next, slots } = table;
-  let head = NONE;
-  while (head === NONE) head = heads[below(random, slots)] ?? NONE;
+  const { heads, next, keys } = table;
+  const head = heads[usedSlot(table, random)] ?? NONE;
   let length = 0;
-  for (let key = head; key !== NONE; key = next[key] ?? NONE) length += 1;
+  for (let key = head; key !== NONE && length < keys; key = next[key] ?? NONE) length += 1;
   let key = head;
   for (let left = length === 1 ? 0 : below(random, length); left > 0; left -= 1)
     key = next[key] ?? NONE;
   return key;
+}
+
+/** Drawn as long as Redis draws; in a table that is nearly empty, the next one from a random slot on. */
+function usedSlot({ heads, slots, keys }: KeyTable, random: RandomGenerator): number {
+  for (let draws = 0; draws < DRAWS_MAX; draws += 1) {
+    const slot = below(random, slots);
+    if ((heads[slot] ?? NONE) !== NONE) return slot;
+  }
+  const from = below(random, slots);
+  for (let step = 0; step < slots; step += 1) {
+    const slot = from + step < slots ? from + step : from + step - slots;
+    if ((heads[slot] ?? NONE) !== NONE) return slot;
+  }
+  throw new Error(`the simulated table of ${keys} keys has none in its ${slots} slots`);
 }
 
 /** 0 to `limit` - 1. */

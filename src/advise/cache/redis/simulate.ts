@@ -33,8 +33,12 @@ export interface RedisOutcome {
   readonly usedBytesMax: number;
   readonly evictions: number;
   readonly expired: number;
+  /** Of what missed, and of writes through. */
+  readonly stores: number;
   /** Stores that failed for lack of memory. */
   readonly refused: number;
+  /** Of gets from `PreparedTrace.lateFromMs` on. */
+  readonly missesLate: number;
   /** Median time that keys had not been touched for when they were evicted. */
   readonly evictionAgeMs?: number;
   /** Median time since they were stored, of values that were read. */
@@ -49,12 +53,19 @@ export interface PreparedTrace {
   /** What a time to live takes, for settings that give keys one or take it. */
   readonly ttlBytes: number;
   readonly footprint: Footprint;
+  /** From when on misses are counted apart, in the trace's own time; Infinity: never. */
+  readonly lateFromMs: number;
 }
 
-export function prepareTrace(trace: CacheTrace, footprint: Footprint): PreparedTrace {
+export function prepareTrace(
+  trace: CacheTrace,
+  footprint: Footprint,
+  lateFromMs = Infinity,
+): PreparedTrace {
   return {
     trace,
     footprint,
+    lateFromMs,
     entryBytes: entryBytesOf(trace, footprint),
     ttlBytes: footprint.entryBytes(24, 100, true) - footprint.entryBytes(24, 100, false),
   };
@@ -74,7 +85,7 @@ export function simulatePrepared(
   setting: RedisSetting,
   seed: number,
 ): RedisOutcome {
-  const { trace, entryBytes, footprint } = prepared;
+  const { trace, entryBytes, footprint, lateFromMs } = prepared;
   const { ttlOf, ttlFactor = 1, speed = 1, ...server } = setting;
   const cache = createRedisCache({
     ...server,
@@ -85,7 +96,7 @@ export function simulatePrepared(
   });
   const outcomes = new Float64Array(INVALIDATED + 1);
   const hitAges = createAges();
-  let gets = 0;
+  let [gets, stores, missesLate] = [0, 0, 0];
   for (let row = 0; row < trace.rows; row += 1) {
     const key = trace.key[row] ?? 0;
     const operation = trace.operation[row];
@@ -98,6 +109,7 @@ export function simulatePrepared(
         addAge(hitAges, timeMs - (cache.storedAt(key) ?? timeMs));
         continue;
       }
+      if ((trace.timeMs[row] ?? 0) >= lateFromMs) missesLate += 1;
     } else if (operation === DELETE) {
       cache.delete(key, timeMs);
       continue;
@@ -108,6 +120,7 @@ export function simulatePrepared(
     const ttlMs = ttlOf === undefined ? recordedMs * ttlFactor : ttlOf(key) * ttlFactor;
     const ttlBytes =
       ttlMs > 0 === recordedMs > 0 ? 0 : ttlMs > 0 ? prepared.ttlBytes : -prepared.ttlBytes;
+    stores += 1;
     cache.set(key, (entryBytes[row] ?? 0) + ttlBytes, timeMs, ttlMs);
   }
   const counts = countsOf(outcomes, gets);
@@ -120,7 +133,9 @@ export function simulatePrepared(
     usedBytesMax: cache.usedBytesMax(),
     evictions: cache.evictions(),
     expired: cache.expired(),
+    stores,
     refused: cache.refused(),
+    missesLate,
     ...(evictionAgeMs === undefined ? {} : { evictionAgeMs }),
     ...(hitAgeMs === undefined ? {} : { hitAgeMs }),
   };

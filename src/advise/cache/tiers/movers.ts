@@ -15,6 +15,8 @@ export interface MoverContext {
   readonly warmUp: readonly WarmUp[];
   /** At the size and times to live that are looked at. */
   readonly outcome: TierCounts;
+  /** Simulated with loads that take their time, and single flight; undefined where nothing is known of loads. */
+  readonly flights?: TierCounts | undefined;
   /** Of a prefix's gets, that may be answered with what has changed; 0 unless given. */
   readonly staleShareMax?: number | undefined;
 }
@@ -23,17 +25,13 @@ export interface MoverContext {
 const GAIN_LEAST = 0.001;
 const PREFIXES_MAX = 5;
 
-export function moversOf(
-  trace: CacheTrace,
-  _bytes: Float64Array,
-  context: MoverContext,
-): readonly Mover[] {
+export function moversOf(trace: CacheTrace, context: MoverContext): readonly Mover[] {
   return [
     ...longerTtls(trace, context),
     ...invalidation(trace, context),
     ...warmUp(context),
     ...negativeCaching(trace),
-    ...singleFlight(context.outcome),
+    ...singleFlight(context.flights),
     ...memory(context),
   ].toSorted((a, b) => worth(b) - worth(a));
 }
@@ -161,7 +159,8 @@ function negativeCaching(trace: CacheTrace): readonly Mover[] {
   return [{ kind: "negative-caching", loadsSaved, detail }];
 }
 
-function singleFlight({ loads, joined }: TierCounts): readonly Mover[] {
+function singleFlight(flights: TierCounts | undefined): readonly Mover[] {
+  const { loads, joined } = flights ?? { loads: 0, joined: 0 };
   const loadsSaved = loads + joined === 0 ? 0 : joined / (loads + joined);
   if (loadsSaved < GAIN_LEAST) return [];
   const detail = `gets that wait for a load of the same key under way, instead of starting their own, save ${formatRatio(loadsSaved)} of the loads`;

@@ -3,14 +3,14 @@ import type { CacheTrace } from "../../../core/cache-trace.ts";
 import { PerfoptError } from "../../../core/errors.ts";
 import { formatCount } from "./words.ts";
 import { appendRow, createColumns, setOfKey, sortColumns, type KeyColumn } from "./columns.ts";
-import { foldRows } from "./fold.ts";
+import { foldRows, keepRows } from "./fold.ts";
 import { createKeyTable, hashText, type HashTarget } from "./key-table.ts";
+import { inferOutcomes } from "./outcomes.ts";
 import { prefixOfKey } from "./prefix.ts";
+import { createPrefixTable } from "./prefix-table.ts";
 import type { TraceRow } from "./rows.ts";
 
 const ROWS_MAX = 20_000_000;
-/** Kinds beyond it are counted with those that have none. */
-const PREFIXES_MAX = 4096;
 /** The column has 8 bits; processes beyond it share the last number. */
 const PROCESSES_MAX = 256;
 
@@ -18,6 +18,10 @@ const PROCESSES_MAX = 256;
 export interface TraceFactsOfSource {
   readonly sampledShare?: number;
   readonly getsOfAll?: number;
+  /** The rows are of a finished trace: no store of them is what a get had loaded, and nothing has to be filled in. */
+  readonly folded?: boolean;
+  /** Every command is there, but no replies: what was stored next says whether a get hit. */
+  readonly storesShown?: boolean;
   /** One sentence each. */
   readonly caveats?: readonly string[];
 }
@@ -39,10 +43,9 @@ export function createTraceBuilder(
   const keys = createKeyTable();
   const keyBytes: KeyColumn = { values: new Uint16Array(1024) };
   const prefixOf: KeyColumn = { values: new Uint16Array(1024) };
-  const prefixes = createNumbers<string>(PREFIXES_MAX);
-  const processes = createNumbers<number>(PROCESSES_MAX);
+  const prefixes = createPrefixTable();
+  const processes = createNumbers(PROCESSES_MAX);
   const hash: HashTarget = { hashHigh: 0, hashLow: 0 };
-  prefixes.numberOf("");
   let latestMs = Number.NEGATIVE_INFINITY;
   let ordered = true;
   let full = false;
@@ -54,9 +57,11 @@ export function createTraceBuilder(
   };
   const describe = (row: TraceRow, key: number): void => {
     const { prefix, keyText } = row;
-    const derived = typeof prefix === "function" ? prefix() : prefix;
-    const name = derived ?? (keyText === undefined ? "" : prefixOfKey(keyText));
-    setOfKey(prefixOf, key, prefixes.numberOf(name));
+    const number =
+      typeof prefix === "string"
+        ? prefixes.numberOfGiven(prefix)
+        : prefixes.numberOfDerived(prefix ? prefix() : prefixOfKey(keyText ?? ""));
+    setOfKey(prefixOf, key, number);
     setOfKey(keyBytes, key, row.keyBytes ?? keyText?.length ?? 0);
   };
   return {
@@ -78,19 +83,21 @@ export function createTraceBuilder(
       if (columns.rows === 0) fail(source);
       if (!ordered) sortColumns(columns);
       const keyCount = keys.size();
-      const folded = foldRows(columns, keyCount, prefixOf.values);
-      const cut = full
-        ? [`Only the first ${formatCount(rowsMax)} rows of ${source} were read: it has more.`]
-        : [];
-      const caveats = [...(facts.caveats ?? []), ...folded.caveats, ...cut];
+      if (facts.storesShown) inferOutcomes(columns, keyCount);
+      const folded = facts.folded
+        ? keepRows(columns, source)
+        : foldRows(columns, keyCount, prefixOf.values);
+      const losses = lossesOf(source, columns.oversized, full ? rowsMax : undefined);
+      const caveats = [...(facts.caveats ?? []), ...folded.caveats, ...losses];
+      const prefixOfKeys = prefixOf.values.subarray(0, keyCount);
       return {
         source,
         ...folded.columns,
         keyCount,
-        processes: Math.max(1, processes.names().length),
+        processes: Math.max(1, processes.size()),
         keyBytes: keyBytes.values.subarray(0, keyCount),
-        prefixOf: prefixOf.values.subarray(0, keyCount),
-        prefixes: prefixes.names(),
+        prefixes: prefixes.finish(prefixOfKeys),
+        prefixOf: prefixOfKeys,
         sampledShare: facts.sampledShare ?? 1,
         ...(facts.getsOfAll === undefined ? {} : { getsOfAll: facts.getsOfAll }),
         ...(caveats.length > 0 ? { caveats } : {}),
@@ -112,24 +119,35 @@ function fail(source: string): never {
   );
 }
 
-/** Names numbered in order of appearance; beyond `max`, strings are number 0 and numbers the last. */
-function createNumbers<T extends string | number>(max: number) {
-  const numbers = new Map<T, number>();
-  let latest: T | undefined;
-  let latestNumber = 0;
+function lossesOf(
+  source: string,
+  oversized: number,
+  rowsMax: number | undefined,
+): readonly string[] {
+  const caveats: string[] = [];
+  if (oversized > 0) {
+    const rows = `${formatCount(oversized)} ${oversized === 1 ? "row has a value" : "rows have values"}`;
+    caveats.push(`${rows} of 4 GiB or more: counted as 4 GiB.`);
+  }
+  if (rowsMax !== undefined) {
+    caveats.push(
+      `Only the first ${formatCount(rowsMax)} rows of ${source} were read: it has more.`,
+    );
+  }
+  return caveats;
+}
+
+/** Numbered in order of appearance; those beyond `max` share the last number. */
+function createNumbers(max: number) {
+  const numbers = new Map<number, number>();
   return {
-    numberOf: (name: T): number => {
-      if (name === latest) return latestNumber;
+    numberOf: (name: number): number => {
       const known = numbers.get(name);
-      latest = name;
-      if (known === undefined && numbers.size >= max) {
-        latestNumber = typeof name === "string" ? 0 : max - 1;
-        return latestNumber;
-      }
-      latestNumber = known ?? numbers.size;
-      if (known === undefined) numbers.set(name, latestNumber);
-      return latestNumber;
+      if (known !== undefined) return known;
+      if (numbers.size >= max) return max - 1;
+      numbers.set(name, numbers.size);
+      return numbers.size - 1;
     },
-    names: (): readonly T[] => [...numbers.keys()],
+    size: (): number => numbers.size,
   };
 }

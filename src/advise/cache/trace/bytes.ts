@@ -15,7 +15,7 @@ export function numberAt(bytes: Uint8Array, from: number, to: number): number | 
     value = value * 10 + (digit - DIGIT_0);
     at += 1;
   }
-  if (at === to && at > from) return value;
+  if (at === to && at > from) return Number.isFinite(value) ? value : undefined;
   if (bytes[at] === POINT && at > from) {
     let scale = 1;
     let fraction = 0;

@@ -5,6 +5,7 @@ import type { TraceRow } from "./rows.ts";
 /** No time to live is known; 0 says that there is none. */
 export const TTL_UNKNOWN = 0xffffffff;
 const UINT16_MAX = 0xffff;
+const UINT32_MAX = 0xffffffff;
 const FIRST_ROWS = 65_536;
 
 type Column = Float64Array | Uint32Array | Float32Array | Uint8Array;
@@ -19,6 +20,8 @@ export interface Columns {
   costMs: Float32Array | undefined;
   outcome: Uint8Array | undefined;
   process: Uint8Array | undefined;
+  /** Rows whose value is larger than the column can say. */
+  oversized: number;
 }
 
 export function createColumns(): Columns {
@@ -32,6 +35,7 @@ export function createColumns(): Columns {
     costMs: undefined,
     outcome: undefined,
     process: undefined,
+    oversized: 0,
   };
 }
 
@@ -42,7 +46,8 @@ export function appendRow(columns: Columns, row: TraceRow, key: number, process:
   columns.timeMs[at] = row.timeMs;
   columns.key[at] = key;
   columns.operation[at] = row.operation;
-  columns.valueBytes[at] = row.valueBytes;
+  columns.valueBytes[at] = clamped(row.valueBytes, UINT32_MAX);
+  if (row.valueBytes > UINT32_MAX) columns.oversized += 1;
   columns.rows = at + 1;
   const { costMs, outcome } = row;
   const ttlMs = ttlOfRow(row);
@@ -72,8 +77,10 @@ function ttlOfRow({ ttlMs, operation }: TraceRow): number {
   return ttlMs === 0 && operation === GET ? TTL_UNKNOWN : bounded(ttlMs);
 }
 
+/** 49 days stand for anything longer; less than a millisecond is not none. */
 function bounded(ttlMs: number): number {
-  return clamped(Math.round(ttlMs), TTL_UNKNOWN);
+  if (ttlMs === TTL_UNKNOWN || ttlMs <= 0) return Math.max(0, ttlMs);
+  return Math.max(1, clamped(Math.round(ttlMs), TTL_UNKNOWN - 1));
 }
 
 /** The column for the rows so far, of which none had a time to live. */

@@ -12,9 +12,13 @@ export interface Comments {
   facts(): TraceFactsOfSource;
 }
 
-/** `# gets 120` and `# dropped 3` count what happened since the last such line; `# share 0.1` and `# salt 1f3a` hold for what follows. */
+/**
+ * `# gets 120` and `# dropped 3` count what happened since the last such line; `# share 0.1` and `# salt 1f3a` hold for what follows.
+ * `# folded`: the rows are of a finished trace, for the whole file.
+ */
 export function createComments(): Comments {
   let own = false;
+  let folded = false;
   let gets: number | undefined;
   let dropped = 0;
   const shares = new Set<number>();
@@ -24,6 +28,7 @@ export function createComments(): Comments {
       const [word = "", value = ""] = text.trim().split(/\s+/);
       const number = Number(value);
       if (word === TRACE_FORMAT) own = true;
+      else if (word === "folded") folded = true;
       else if (word === "salt" && value !== "") salts.add(value);
       else if (value === "" || !Number.isFinite(number) || number < 0) return;
       else if (word === "gets") gets = (gets ?? 0) + number;
@@ -51,6 +56,7 @@ export function createComments(): Comments {
       return {
         ...(shares.size > 0 ? { sampledShare: Math.min(...shares) } : {}),
         ...(gets === undefined ? {} : { getsOfAll: gets }),
+        ...(folded ? { folded } : {}),
         caveats,
       };
     },

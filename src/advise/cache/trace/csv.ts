@@ -134,9 +134,8 @@ function createRowReader(
       const raw = numeric(bytes, from, to, "time", "a number", where);
       if (scales.timeMs === 0) setScales(scales, layout, own, raw, caveats);
       row.timeMs = raw * scales.timeMs;
-    } else if (kind === SIZE) {
-      row.valueBytes = from === to ? 0 : numeric(bytes, from, to, "size", "bytes", where);
-    } else if (kind === OP) row.operation = operationAt(bytes, from, to, layout, where);
+    } else if (kind === SIZE) row.valueBytes = sizeAt(bytes, from, to, where);
+    else if (kind === OP) row.operation = operationAt(bytes, from, to, layout, where);
     else takeOptional(row, kind, bytes, from, to, scales, prefixes, where);
   };
 
@@ -194,6 +193,7 @@ function clear(row: MutableRow, prefix: (() => string) | undefined): void {
   row.ttlMs = undefined;
   row.costMs = undefined;
   row.outcome = undefined;
+  row.process = undefined;
   row.keyBytes = undefined;
   row.prefix = prefix;
 }
@@ -249,6 +249,13 @@ function setScales(
       `Its times do not say their unit: taken as ${unitWord(unit)}. Name the column time_ms or time_us if that is wrong.`,
     );
   }
+}
+
+function sizeAt(bytes: Uint8Array, from: number, to: number, where: () => string): number {
+  if (from === to) return 0;
+  const size = numeric(bytes, from, to, "size", "bytes", where);
+  if (size >= 0) return size;
+  return fail(`${where()}: the size is ${size}`, "leave a size empty where it is not known");
 }
 
 /** Of most rows it is one of three; others are looked up by their name. */

@@ -8,12 +8,15 @@ import {
   WRITE,
   type CacheTrace,
 } from "../../../core/cache-trace.ts";
+import { PerfoptError } from "../../../core/errors.ts";
 import { TTL_UNKNOWN, type Columns } from "./columns.ts";
 import { formatCount } from "./words.ts";
-import { EXPIRE } from "./rows.ts";
+import { EXPIRE, LOAD } from "./rows.ts";
 
 /** A store that comes later than this after the miss is not what the miss had loaded. */
 const FILL_WITHIN_MS = 60_000;
+/** Several misses at once load and store one after another: a store so soon after a fill is another's of the same misses, and no change. */
+const STAMPEDE_MS = 2_000;
 /** A time to live that is set so soon after a store belongs to it: SET and EXPIRE as two commands. */
 const EXPIRE_WITHIN_MS = 1_000;
 
@@ -39,6 +42,8 @@ interface KeyStates {
   readonly missed: Uint32Array;
   /** Row (+ 1) of the last get that loaded, or set. */
   readonly stored: Uint32Array;
+  /** When it was last loaded after a miss; -1 when something else came since. */
+  readonly filledMs: Float64Array;
   /** Until when an unbounded cache has it; 0: it has not. */
   readonly presentUntilMs: Float64Array;
   readonly bytes: Uint32Array;
@@ -55,6 +60,7 @@ export function foldRows(columns: Columns, keyCount: number, prefixOf: Uint16Arr
   const states: KeyStates = {
     missed: new Uint32Array(keyCount),
     stored: new Uint32Array(keyCount),
+    filledMs: new Float64Array(keyCount).fill(-1),
     presentUntilMs: new Float64Array(keyCount),
     bytes: new Uint32Array(keyCount),
     ttlMs: new Uint32Array(keyCount).fill(TTL_UNKNOWN),
@@ -78,6 +84,24 @@ export function foldRows(columns: Columns, keyCount: number, prefixOf: Uint16Arr
   fillBackwards(columns, states);
   const caveats = columns.ttlMs ? fillTtlByPrefix(columns, columns.ttlMs, prefixOf) : [];
   return { columns: finished(columns), caveats };
+}
+
+/** Of a trace that was finished when it was written: rows stay as they are. */
+export function keepRows(columns: Columns, source: string): Folded {
+  const { rows, timeMs, operation, ttlMs } = columns;
+  const startMs = timeMs[0] ?? 0;
+  for (let row = 0; row < rows; row += 1) {
+    timeMs[row] = (timeMs[row] ?? 0) - startMs;
+    if ((operation[row] ?? 0) > WRITE) {
+      throw new PerfoptError(
+        "bad-input",
+        `${source} says \`# folded\`, yet it has rows of load or expire`,
+        "take the line out of it, and do not join finished traces with others",
+      );
+    }
+    if (ttlMs?.[row] === TTL_UNKNOWN) ttlMs[row] = 0;
+  }
+  return { columns: finished(columns), caveats: [] };
 }
 
 /** Writes the row at its new place. */
@@ -144,6 +168,7 @@ function takeChange(
   if (columns.operation[to] === DELETE) {
     states.missed[key] = 0;
     states.stored[key] = 0;
+    states.filledMs[key] = -1;
     states.presentUntilMs[key] = 0;
   }
   return true;
@@ -162,6 +187,7 @@ function takeStore(
   const missed = (states.missed[key] ?? 0) - 1;
   const waitedMs = missed < 0 ? 0 : timeMs - (columns.timeMs[missed] ?? 0);
   const fills = missed >= 0 && waitedMs <= FILL_WITHIN_MS;
+  if (!fills && isRepeatedFill(columns, states, row, timeMs)) return false;
   const at = fills ? missed : to;
   const bytes = columns.valueBytes[row] ?? 0;
   const ttlMs = columns.ttlMs?.[row] ?? 0;
@@ -173,6 +199,7 @@ function takeStore(
   }
   states.missed[key] = 0;
   states.stored[key] = at + 1;
+  states.filledMs[key] = fills ? timeMs : -1;
   states.presentUntilMs[key] = expiryOf(timeMs, ttlMs);
   if (bytes > 0) states.bytes[key] = bytes;
   columns.valueBytes[at] = states.bytes[key] ?? 0;
@@ -184,6 +211,19 @@ function takeStore(
     if (!fills) columns.costMs[at] = states.cost[key] ?? 0;
   }
   return !fills;
+}
+
+/** Several loads of one miss bring the same value; another size is another value. */
+function isRepeatedFill(
+  { key, operation, valueBytes }: Columns,
+  { filledMs, bytes }: KeyStates,
+  row: number,
+  timeMs: number,
+): boolean {
+  const id = key[row] ?? 0;
+  const at = filledMs[id] ?? -1;
+  if (at < 0 || operation[row] === LOAD) return at >= 0;
+  return timeMs - at <= STAMPEDE_MS && valueBytes[row] === bytes[id];
 }
 
 /** A new time to live: of the store just before, or, for what is there, like storing it again. */
@@ -271,13 +311,15 @@ function fillTtlByPrefix(
       }
     }
   }
-  if (unknown === 0 || counts.size === 0) return [];
+  if (unknown === 0) return [];
   const medians = new Map([...counts].map(([prefix, each]) => [prefix, medianOf(each)]));
   for (let row = 0; row < columns.rows; row += 1) {
     if (ttlMs[row] === TTL_UNKNOWN) {
       ttlMs[row] = medians.get(prefixOf[columns.key[row] ?? 0] ?? 0) ?? 0;
     }
   }
+  // Nothing was seen stored with one: none is taken, as where no row says anything.
+  if (counts.size === 0) return [];
   return [
     `The time to live of ${formatCount(unknown)} ${unknown === 1 ? "row" : "rows"} is not known, because the key was not seen stored: taken is the median of its prefix.`,
   ];

@@ -94,13 +94,15 @@ function rowOf(values: Values, time: number, units: Units, where: () => string):
   if ((typeof key !== "string" && typeof key !== "number") || key === "") {
     fail(`${where()}: it has no key`);
   }
+  const size = numberOf(values.size, "size", where) ?? 0;
+  if (size < 0) fail(`${where()}: the size is ${size}: leave it out where it is not known`);
   const ttl = numberOf(values.ttl, "ttl", where);
   const cost = numberOf(values.cost, "cost", where);
   return {
     timeMs: time * UNIT_MS[units.time],
     keyText: String(key),
     operation: operation(values.op, where),
-    valueBytes: Math.max(0, numberOf(values.size, "size", where) ?? 0),
+    valueBytes: size,
     ttlMs: ttl === undefined ? undefined : Math.max(0, ttl) * UNIT_MS[units.ttl],
     costMs: cost === undefined ? undefined : cost * UNIT_MS[units.cost],
     outcome: outcomeOf(values.outcome),

@@ -1,4 +1,7 @@
-/** The prefix of a key: what its name begins with, ids left out. The wrapper's library has the same rule (src/tracer/prefix.ts). */
+/**
+ * The prefix of a key: what its name begins with, ids left out. The wrapper's library has the same rule (src/tracer/prefix.ts). It may
+ * still be a name (`session:alice`): only what several keys have may be shown (prefix-table.ts).
+ */
 
 const PREFIX_CHARACTERS_MAX = 64;
 /** Words of this length are tokens more often than names. */
@@ -20,6 +23,14 @@ export function prefixOfKey(key: string): string {
     from = at + 1;
   }
   return key.slice(0, end);
+}
+
+/** A prefix without its last segment; "" of one that has one only. */
+export function parentOfPrefix(prefix: string): string {
+  let end = prefix.length;
+  while (end > 0 && !isDelimiter(prefix.charCodeAt(end - 1))) end -= 1;
+  while (end > 0 && isDelimiter(prefix.charCodeAt(end - 1))) end -= 1;
+  return prefix.slice(0, end);
 }
 
 /** : / . - */

@@ -44,7 +44,11 @@ export async function readTrace(
 
 function parserOf(head: Uint8Array, name: string, onRow: RowSink): RowParser {
   if (head[0] === 0x1f && head[1] === 0x8b) {
-    throw new PerfoptError("bad-input", `${name} is packed with gzip`, "unpack it: `gunzip FILE`");
+    throw new PerfoptError(
+      "bad-input",
+      `${name} is packed with gzip`,
+      "unpack it first: `zcat FILE | perfopt advise cache --trace -`",
+    );
   }
   const start = head.subarray(0, SNIFF_BYTES);
   if (start.includes(0)) {
@@ -87,8 +91,9 @@ function createMonitorParser(name: string, onRow: RowSink): RowParser {
     end: () => {
       reader.end();
       return {
+        storesShown: true,
         caveats: [
-          "MONITOR does not say whether a get hit: a get of a key that was not seen before counts as a miss, and the set after it as what it loaded.",
+          "MONITOR does not say whether a get hit: one that is followed by a store of its key is taken for a miss, any other for a hit.",
           ...(skipped > 0
             ? [`${skipped} ${skipped === 1 ? "line is" : "lines are"} not of MONITOR and left out.`]
             : []),

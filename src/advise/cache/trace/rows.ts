@@ -16,7 +16,7 @@ export interface TraceRow {
   readonly operation: number;
   /** 0: unknown. */
   readonly valueBytes: number;
-  /** 0: none; undefined: unknown. */
+  /** 0: none; undefined or TTL_UNKNOWN: unknown. */
   readonly ttlMs?: number | undefined;
   /** undefined: unknown. */
   readonly costMs?: number | undefined;
@@ -25,7 +25,10 @@ export interface TraceRow {
   /** Any number: pids are mapped to 0, 1, ... */
   readonly process?: number | undefined;
   readonly keyBytes?: number | undefined;
-  /** A function is asked once a key; undefined: derived from `keyText`, where that is given. */
+  /**
+   * A text is the source's own and kept. What a function says, asked once a key, and what is derived from `keyText` without one, may
+   * be a name in the key: it is kept where enough keys have it.
+   */
   readonly prefix?: string | (() => string) | undefined;
 }
 

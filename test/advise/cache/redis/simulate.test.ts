@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { formulaFootprint } from "../../../../src/advise/cache/redis/footprint.ts";
-import { policyCurves, prepareMiniature } from "../../../../src/advise/cache/redis/grid.ts";
+import { policyCurves } from "../../../../src/advise/cache/redis/grid.ts";
+import { prepareMiniature } from "../../../../src/advise/cache/redis/miniature.ts";
+import { wholeTrace } from "../../../../src/advise/cache/redis/whole-trace.ts";
 import { sampleTrace } from "../../../../src/advise/cache/redis/sample-trace.ts";
 import { simulateRedis } from "../../../../src/advise/cache/redis/simulate.ts";
 import { unboundedMisses } from "../../../../src/advise/cache/redis/unbounded.ts";
@@ -117,12 +119,18 @@ describe("a share of the keys", () => {
       ttlMs: 5_000,
       writes: { share: 0.05, op: "delete" },
     });
-    const unbounded = unboundedMisses(deletes, {});
+    const unbounded = unboundedMisses(deletes);
     const whole = simulateRedis(deletes, footprint, ample, 1);
-    expect(whole.counts.gets - whole.counts.hits).toBe(unbounded);
+    expect(whole.counts.gets - whole.counts.hits).toBe(unbounded.misses);
+    expect(whole.counts).toMatchObject({
+      compulsory: unbounded.compulsory,
+      expired: unbounded.expired,
+      invalidated: unbounded.invalidated,
+    });
+    const prepared = wholeTrace(deletes, footprint);
     for (const seed of [1, 2]) {
-      const rateOf = prepareMiniature(deletes, footprint, {}, { share: 0.1, seed, unbounded });
-      expect(rateOf(ample)).toBeCloseTo(whole.hitRate, 12);
+      const { hitRate } = prepareMiniature(prepared, { share: 0.1, seed })(ample);
+      expect(hitRate).toBeCloseTo(whole.hitRate, 12);
     }
   });
 });
@@ -131,8 +139,8 @@ describe("curves by policy", () => {
   const sizes = [2, 2.5, 4].map((megabytes) => megabytes * MB);
   const policies = ["allkeys-lru", "allkeys-lfu", "noeviction"] as const;
 
-  test("a small trace is simulated whole; more memory hits more; errors are the model's at least", () => {
-    const curves = policyCurves(trace, footprint, { policies, sizes, seeds: [1, 2, 3] });
+  test("a small trace is simulated whole; more memory hits more; errors are the model's at least", async () => {
+    const curves = await policyCurves(trace, footprint, { policies, sizes, seeds: [1, 2, 3] });
     expect(curves.map(({ policy }) => policy)).toEqual(policies);
     for (const { hitRate, error, simulatedShare } of curves) {
       expect(simulatedShare).toBe(1);
@@ -145,10 +153,10 @@ describe("curves by policy", () => {
     expect(lfu?.hitRate[0]).toBeGreaterThan(lru?.hitRate[0] ?? 1);
   });
 
-  test("a sample says the same within its error and a little", () => {
+  test("a sample says the same within its error and a little", async () => {
     const options = { policies, sizes, seeds: [1, 2, 3] };
-    const whole = policyCurves(trace, footprint, options);
-    const sampled = policyCurves(trace, footprint, { ...options, keysSimulatedMax: 3_000 });
+    const whole = await policyCurves(trace, footprint, options);
+    const sampled = await policyCurves(trace, footprint, { ...options, keysSimulatedMax: 3_000 });
     sampled.forEach((curve, index) => {
       expect(curve.simulatedShare).toBeLessThan(1);
       curve.hitRate.forEach((rate, size) => {
@@ -156,5 +164,39 @@ describe("curves by policy", () => {
         expect(distance).toBeLessThan((curve.error[size] ?? 0) + 0.01);
       });
     });
+  });
+
+  test("no more rows are played than allowed: the first ones, where too few keys are too many", async () => {
+    let simulations = 0;
+    const options = { policies, sizes, seeds: [1, 2, 3] };
+    const often = { keys: 6_000, zipf: 0.9, getsPerSecond: 1_000, seed: 5 };
+    const long = drawnTrace({ ...often, rows: 60_000 });
+    const whole = await policyCurves(long, footprint, options);
+    const cut = await policyCurves(long, footprint, {
+      ...options,
+      accessesMax: (long.rows * 27) / 2,
+      pause: () => {
+        simulations += 1;
+        return Promise.resolve();
+      },
+    });
+    expect(simulations).toBe(27);
+    cut.forEach((curve, index) => {
+      expect(curve.simulatedShare).toBe(1);
+      expect(curve.rowsShare).toBeCloseTo(0.5, 2);
+      expect(whole[index]).not.toHaveProperty("rowsShare");
+      curve.hitRate.forEach((rate, size) =>
+        expect(Math.abs(rate - (whole[index]?.hitRate[size] ?? 0))).toBeLessThan(0.02),
+      );
+    });
+  });
+
+  test("what a pause throws ends it", async () => {
+    const options = { policies, sizes, seeds: [1] };
+    const curves = policyCurves(trace, footprint, {
+      ...options,
+      pause: () => Promise.reject(new Error("interrupted")),
+    });
+    await expect(curves).rejects.toThrow("interrupted");
   });
 });

@@ -18,7 +18,7 @@ interface Changes {
 function movers(trace: CacheTrace, changes: Changes = {}) {
   const bytes = Float64Array.from(trace.valueBytes);
   const { bytesMax, goal, staleShareMax, loadMs } = changes;
-  return moversOf(trace, bytes, {
+  return moversOf(trace, {
     ceiling: ceilingOf(trace),
     goal,
     staleShareMax,

@@ -9,7 +9,10 @@ import {
   WRITE,
   type CacheTrace,
 } from "../../../../src/core/cache-trace.ts";
-import { createTraceBuilder } from "../../../../src/advise/cache/trace/builder.ts";
+import {
+  createTraceBuilder,
+  type TraceFactsOfSource,
+} from "../../../../src/advise/cache/trace/builder.ts";
 import {
   createKeyTable,
   hashBytes,
@@ -20,12 +23,12 @@ import { EXPIRE, LOAD, type TraceRow } from "../../../../src/advise/cache/trace/
 
 type Row = readonly [at: number, operation: number, key: string, more?: Partial<TraceRow>];
 
-function build(rows: readonly Row[]): CacheTrace {
+function build(rows: readonly Row[], facts: TraceFactsOfSource = {}): CacheTrace {
   const builder = createTraceBuilder("a test");
   for (const [timeMs, operation, keyText, more] of rows) {
     builder.add({ timeMs, operation, keyText, valueBytes: 0, ...more });
   }
-  return builder.finish();
+  return builder.finish(facts);
 }
 
 function rowsOf(trace: CacheTrace): readonly string[] {
@@ -65,7 +68,8 @@ describe("a store that follows a miss", () => {
       [10, LOAD, "a", { valueBytes: 50 }],
       [11, LOAD, "a", { valueBytes: 50 }],
     ]);
-    expect(rowsOf(trace)).toEqual(["0 get 0 50 -", "5 get 0 50 -", "11 set 0 50 -"]);
+    // The second load of the same misses is no change.
+    expect(rowsOf(trace)).toEqual(["0 get 0 50 -", "5 get 0 50 -"]);
     expect(trace.costMs?.[0]).toBe(10);
   });
 
@@ -110,6 +114,23 @@ describe("a store that follows a miss", () => {
       "220 delete 0 0 0",
       "230 get 0 8 100",
     ]);
+  });
+
+  test("where every command is shown, says which gets missed, whatever was there before", () => {
+    const trace = build(
+      [
+        [0, GET, "held", { valueBytes: 9 }],
+        [10, GET, "loaded"],
+        [15, SET, "loaded", { valueBytes: 5, ttlMs: 100 }],
+        [20, GET, "loaded"],
+        [5_000, GET, "held"],
+        [5_010, SET, "held", { valueBytes: 9, ttlMs: 100 }],
+        [5_020, GET, "absent"],
+      ],
+      { storesShown: true },
+    );
+    expect([...(trace.outcome ?? [])]).toEqual([1, 2, 1, 2, 0]);
+    expect(trace.costMs?.[3]).toBe(10);
   });
 
   test("gives its size and time to live to gets before it too, when nothing else is known", () => {

@@ -154,7 +154,7 @@ describe("CSV", () => {
       "delete k0 32",
     ]);
     expect(Array.from(valkey.outcome ?? [])).toEqual([2, 1, 0, 0]);
-    expect(valkey.prefixes).toEqual(["", "app"]);
+    expect(valkey.prefixes).toEqual([""]);
   });
 
   test("a time that does not say its unit is taken as seconds, and that is said", async () => {
@@ -198,6 +198,13 @@ describe("what cannot be read", () => {
     ['{"time":1}\n', /line 1: it has no key/],
     ['{"time":1,"key":"a","op":"jump"}\n', /line 1: the operation is none of/],
     ['{"time":1,"key":"a","size":"big"}\n', /line 1: the size is not a number/],
+    ['{"time":1,"key":"a","size":1}\n{"time":2,"key":"a","size":-1}\n', /line 2: the size is -1/],
+    ["time,key,size\n1,a,10\n2,b,-1\n", /trace\.csv, line 3: the size is -1/],
+    [`time,key,size\n${"9".repeat(400)},a,10\n`, /line 2: the time is "9{40}\.\.\."/],
+    [
+      "# perfopt-cache-trace/1\n# folded\ntime,key,op\n1,a,get\n2,a,load\n",
+      /trace\.csv says `# folded`, yet it has rows of load or expire/,
+    ],
     ["{}\n[1]\n", /line 1: it has no time/],
   ])("%j", async (text, message) => {
     const error = await failure(text);
@@ -231,7 +238,7 @@ test("JSON Lines, with other names, missing fields and nulls", async () => {
   expect(rowsOf(trace)).toEqual(["0 get k0 120", "10 get k0 120", "20 write k1 0"]);
   expect(Array.from(trace.ttlMs ?? [])).toEqual([5_000, 5_000, 0]);
   expect(trace.costMs?.[0]).toBe(4.5);
-  expect(trace.prefixes).toEqual(["", "models"]);
+  expect(trace.prefixes).toEqual([""]);
   expect(trace.keyBytes[0]).toBe(8);
 });
 
@@ -275,7 +282,7 @@ describe("the text of MONITOR", () => {
       60_000, 60_000, 60_000, 30_000, 10_000,
     ]);
     expect(trace.costMs?.[0]).toBeCloseTo(20, 3);
-    expect(trace.prefixes).toEqual(["", "models"]);
+    expect(trace.prefixes).toEqual([""]);
     expect(trace.caveats?.[0]).toMatch(/does not say whether a get hit/);
     expect(trace.caveats?.[1]).toMatch(/^1 line is not of MONITOR/);
   });
