@@ -1,6 +1,7 @@
 /** The cache advisor: a trace in, the smallest configuration that reaches the goal out, with the ceiling and what would move it. */
 import type { CacheAdvice, CacheChoice, Mover, PolicyCurve } from "../../core/cache-advice.ts";
 import { throwIfAborted } from "../../core/errors.ts";
+import { formatRatio } from "../../core/units.ts";
 import { hitCurve } from "./curve/curve.ts";
 import { prefixCurves } from "./curve/prefix-curves.ts";
 import { logSizes } from "./curve/log-sizes.ts";
@@ -99,7 +100,7 @@ export async function adviseCache(
     warmUp,
     memory: memoryAdvice(study, chosen.recommended),
     ...(question.http ? { http: question.http } : {}),
-    caveats: [...question.caveats, ...(question.trace.caveats ?? [])],
+    caveats: [...question.caveats, ...(question.trace.caveats ?? []), ...rowsCaveats(policies)],
   };
 }
 
@@ -148,6 +149,15 @@ const NEVER = 0;
 /** Longer than the trace says nothing that "never" does not. */
 function ttlsFor({ facts }: Study): readonly number[] {
   return [...TTLS_MS.filter((ttlMs) => ttlMs < facts.lengthMs), NEVER];
+}
+
+/** What was not played is extrapolated, and the bounds do not say by how much that may be wrong. */
+function rowsCaveats(policies: readonly PolicyCurve[]): readonly string[] {
+  const played = Math.min(1, ...policies.map(({ rowsShare }) => rowsShare ?? 1));
+  if (played === 1) return [];
+  return [
+    `of this long trace of few keys the first ${formatRatio(played)} was simulated and the rest extrapolated from it: up to 2 points off where times to live are longer than that`,
+  ];
 }
 
 /** At the memory that there is: what another policy would add to it. */
