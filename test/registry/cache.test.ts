@@ -1,81 +1,18 @@
-import { Redis } from "ioredis";
-import { Client } from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { eventually, openRegistry } from "./client.ts";
-import type { TestRegistry } from "./client.ts";
-import { startStores } from "./stores.ts";
-import type { Stores } from "./stores.ts";
+import { expect, test } from "vitest";
+import { eventually } from "./client.ts";
+import {
+  describeModel,
+  descriptionOf,
+  L1,
+  L2,
+  statementsOf,
+  useCacheWorld,
+} from "./cache-world.ts";
 
-let stores: Stores;
-let redis: Redis;
-let databaseUrl = "";
-let counter = 0;
-const opened: TestRegistry[] = [];
-
-const L1 = { CACHE_L1_TTL_MS: "600000", CACHE_L2_TTL_MS: "0" };
-const L2 = { CACHE_L2_TTL_MS: "600000" };
+const world = useCacheWorld("cache");
+const { open, changeUnseen } = world;
 const L3 = { CACHE_L2_TTL_MS: "0", CACHE_L3_TTL_MS: "600000" };
 const ALL = { CACHE_L1_TTL_MS: "600000", CACHE_L2_TTL_MS: "600000", CACHE_L3_TTL_MS: "600000" };
-
-beforeAll(async () => {
-  stores = await startStores();
-  redis = new Redis(stores.redisUrl);
-  redis.on("error", () => undefined);
-}, 60_000);
-
-beforeEach(async () => {
-  databaseUrl = await stores.createDatabase(`cache_${(counter += 1)}`);
-  await redis.flushall();
-});
-
-afterEach(async () => {
-  for (const registry of opened.splice(0)) await registry.close();
-});
-
-afterAll(async () => {
-  redis?.disconnect();
-  await stores?.stop();
-}, 60_000);
-
-async function open(environment: Record<string, string>): Promise<TestRegistry> {
-  const registry = await openRegistry({
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: stores.redisUrl,
-    ...environment,
-  });
-  opened.push(registry);
-  // L1 is used once news arrive.
-  await eventually(() => registry.backend.cache.redisAnswers());
-  if (environment["CACHE_L1_TTL_MS"] !== undefined) await eventually(() => listens(registry));
-  return registry;
-}
-
-async function listens(registry: TestRegistry): Promise<boolean> {
-  await registry.get("experiments/search");
-  return (await registry.metric("registry_cache_misses_total", 'tier="l1"')) > 0;
-}
-
-async function describe(registry: TestRegistry, name: string, description: string): Promise<void> {
-  const answer = await registry.ask("PATCH", "registered-models/update", { name, description });
-  expect(answer.status).toBe(200);
-}
-
-const descriptionOf = async (registry: TestRegistry, name: string): Promise<string> =>
-  (await registry.get("registered-models/get", { name })).registered_model.description;
-
-async function statementsOf(registry: TestRegistry, work: () => Promise<unknown>): Promise<number> {
-  const before = await registry.metric("registry_db_statements_total");
-  await work();
-  return (await registry.metric("registry_db_statements_total")) - before;
-}
-
-/** Changes the table behind the service's back, which no cache can know of. */
-async function changeUnseen(sql: string): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-}
 
 test.each([
   ["l1", L1, 0],
@@ -110,17 +47,21 @@ test("with every tier off nothing is looked up or stored", async () => {
   await changeUnseen("UPDATE registered_models SET description = 'new'");
   expect(await descriptionOf(registry, "m")).toBe("new");
   expect(await registry.metric("registry_cache_lookups_total")).toBe(0);
-  expect((await redis.keys("*")).filter((key) => !key.startsWith("reg:v1:gen:"))).toEqual([]);
+  expect((await world.redis().keys("*")).filter((key) => !key.startsWith("reg:v1:gen:"))).toEqual(
+    [],
+  );
 });
 
 test("keys follow the one scheme", async () => {
   const registry = await open(L2);
   await registry.post("registered-models/create", { name: "a b:c" });
   await registry.get("registered-models/get", { name: "a b:c" });
-  await eventually(async () => (await redis.keys("reg:v1:registered-models/get:*")).length === 1);
-  const [key] = await redis.keys("reg:v1:registered-models/get:*");
+  await eventually(
+    async () => (await world.redis().keys("reg:v1:registered-models/get:*")).length === 1,
+  );
+  const [key] = await world.redis().keys("reg:v1:registered-models/get:*");
   expect(key).toMatch(/^reg:v1:registered-models\/get:model=a%20b%3Ac:[\w-]{27}$/);
-  expect(await redis.pttl(String(key))).toBeGreaterThan(0);
+  expect(await world.redis().pttl(String(key))).toBeGreaterThan(0);
 });
 
 test.each([
@@ -135,7 +76,7 @@ test.each([
       const search = await reader.get("registered-models/search");
       expect(search.registered_models[0].description).toBe(String(round - 1));
       await descriptionOf(reader, "m");
-      await describe(writer, "m", String(round));
+      await describeModel(writer, "m", String(round));
       expect(await descriptionOf(reader, "m")).toBe(String(round));
       expect(await descriptionOf(writer, "m")).toBe(String(round));
     }
@@ -150,7 +91,7 @@ test.each([
   await writer.post("registered-models/create", { name: "m", description: "0" });
   for (let round = 1; round <= 20; round += 1) {
     await descriptionOf(reader, "m");
-    await describe(writer, "m", String(round));
+    await describeModel(writer, "m", String(round));
     // The writer's own readers see it at once, the others when the news arrives.
     expect(await descriptionOf(writer, "m")).toBe(String(round));
     await eventually(async () => (await descriptionOf(reader, "m")) === String(round));
@@ -244,8 +185,8 @@ test("a read that began before a write and ends after it leaves nothing old behi
     return "old";
   });
   await begin.promise;
-  await describe(writer, "m", "new");
-  await describe(reader, "m", "newer");
+  await describeModel(writer, "m", "new");
+  await describeModel(reader, "m", "newer");
   // One who asks after the write does not join the read that began before it.
   expect((await reader.backend.cache.read(what, async () => "new")).body).toBe("new");
   finish.resolve();
@@ -298,12 +239,12 @@ test("Redis loses everything: what was written meanwhile is not forgotten", asyn
   const registry = await open(L2);
   await registry.post("registered-models/create", { name: "m", description: "1" });
   await descriptionOf(registry, "m");
-  await redis.flushall();
+  await world.redis().flushall();
   expect(await descriptionOf(registry, "m")).toBe("1");
-  await describe(registry, "m", "2");
+  await describeModel(registry, "m", "2");
   // An eviction may take a generation and leave the answers that hung on it.
   await descriptionOf(registry, "m");
-  await redis.del("reg:v1:gen:model=m");
+  await world.redis().del("reg:v1:gen:model=m");
   await changeUnseen("UPDATE registered_models SET description = '3'");
   expect(await descriptionOf(registry, "m")).toBe("3");
 });
@@ -312,9 +253,9 @@ test("without Redis requests are answered, and memory is left alone until it is 
   const registry = await open(ALL);
   await registry.post("registered-models/create", { name: "m", description: "1" });
   await descriptionOf(registry, "m");
-  await stores.stopRedis();
+  await world.stores().stopRedis();
   await eventually(async () => !(await registry.backend.cache.redisAnswers()));
-  await describe(registry, "m", "2");
+  await describeModel(registry, "m", "2");
   expect(await descriptionOf(registry, "m")).toBe("2");
   await changeUnseen("UPDATE registered_models SET description = '3'");
   expect(await descriptionOf(registry, "m")).toBe("3");
@@ -323,10 +264,10 @@ test("without Redis requests are answered, and memory is left alone until it is 
     200,
     { status: "ready", postgresql: true, redis: false },
   ]);
-  await stores.startRedis();
+  await world.stores().startRedis();
   await eventually(() => registry.backend.cache.redisAnswers());
   expect(await descriptionOf(registry, "m")).toBe("3");
-  await describe(registry, "m", "4");
+  await describeModel(registry, "m", "4");
   expect(await descriptionOf(registry, "m")).toBe("4");
 }, 30_000);
 

@@ -1,5 +1,3 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CAPTURE_RULES } from "../../src/target/redis-access.ts";
 import {
@@ -8,25 +6,20 @@ import {
   type KeyRow,
   type SampleOptions,
 } from "../../src/target/redis-keys.ts";
-import { askInfo, startRedis, type RedisServer } from "../../src/target/redis-server.ts";
-import { neverAborted, temporaryHome } from "../integration/stores.ts";
+import { askInfo, type RedisServer } from "../../src/target/redis-server.ts";
+import { neverAborted } from "../integration/stores.ts";
+import { startTestRedis, type TestRedis } from "./redis.ts";
 
-let home: string;
+let redis: TestRedis;
 let server: RedisServer;
 beforeAll(async () => {
-  home = await temporaryHome();
-  server = await startRedis({
-    folder: join(home, "redis"),
-    settings: {
-      maxmemory: "64mb",
-      "maxmemory-policy": "allkeys-lru",
-      "maxmemory-samples": "7",
-      "lfu-decay-time": "3",
-    },
-    environment: process.env,
-    signal: neverAborted,
-    title: "Redis",
+  redis = await startTestRedis({
+    maxmemory: "64mb",
+    "maxmemory-policy": "allkeys-lru",
+    "maxmemory-samples": "7",
+    "lfu-decay-time": "3",
   });
+  ({ server } = redis);
   const pipeline = server.client.pipeline();
   for (let index = 0; index < 300; index += 1) {
     const key = `item:${index}`;
@@ -40,10 +33,7 @@ beforeAll(async () => {
   await server.client.set("elsewhere", "x");
   await server.client.select(0);
 });
-afterAll(async () => {
-  await server.stop();
-  await rm(home, { recursive: true, force: true });
-});
+afterAll(() => redis.stop());
 
 async function sample(changes: Partial<SampleOptions> = {}, url = server.url) {
   const rows: KeyRow[] = [];

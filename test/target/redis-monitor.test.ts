@@ -1,5 +1,3 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { captureMonitor, type CaptureOptions } from "../../src/target/redis-monitor.ts";
 import { CAPTURE_RULES } from "../../src/target/redis-access.ts";
@@ -11,25 +9,17 @@ import {
   type Present,
   type ServerReading,
 } from "../../src/target/redis-monitor-watch.ts";
-import { startRedis, type RedisServer } from "../../src/target/redis-server.ts";
-import { neverAborted, temporaryHome } from "../integration/stores.ts";
+import type { RedisServer } from "../../src/target/redis-server.ts";
+import { neverAborted } from "../integration/stores.ts";
+import { startTestRedis, type TestRedis } from "./redis.ts";
 
-let home: string;
+let redis: TestRedis;
 let server: RedisServer;
 beforeAll(async () => {
-  home = await temporaryHome();
-  server = await startRedis({
-    folder: join(home, "redis"),
-    settings: { maxmemory: "64mb", "maxmemory-policy": "allkeys-lru" },
-    environment: process.env,
-    signal: neverAborted,
-    title: "Redis",
-  });
+  redis = await startTestRedis({ maxmemory: "64mb", "maxmemory-policy": "allkeys-lru" });
+  ({ server } = redis);
 });
-afterAll(async () => {
-  await server.stop();
-  await rm(home, { recursive: true, force: true });
-});
+afterAll(() => redis.stop());
 
 /** A machine that is busy with other tests answers late: only what a test is about may end its capture. */
 const UNHURRIED = { medianMs: 1e6, slowestMs: 1e6 };
@@ -207,15 +197,10 @@ describe("capture by MONITOR", () => {
   }, 30_000);
 
   test("a server that goes away ends it, and what was captured is there", async () => {
-    const other = await startRedis({
-      folder: join(home, "leaving"),
-      settings: {},
-      environment: process.env,
-      signal: neverAborted,
-      title: "Redis that leaves",
-    });
-    const using = setInterval(() => void other.client.set("key", "value").catch(() => {}), 20);
-    const capturing = capture({ durationMs: 30_000 }, other.url);
+    const other = await startTestRedis();
+    const { client, url } = other.server;
+    const using = setInterval(() => void client.set("key", "value").catch(() => {}), 20);
+    const capturing = capture({ durationMs: 30_000 }, url);
     setTimeout(() => void other.stop(), 1_500);
     const { result } = await capturing;
     clearInterval(using);

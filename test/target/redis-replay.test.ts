@@ -1,32 +1,22 @@
 /** A real Redis against what is predicted of it: entries' bytes, and hit rates. */
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calibratedFootprint, formulaFootprint } from "../../src/advise/cache/redis/footprint.ts";
 import { simulateRedis } from "../../src/advise/cache/redis/simulate.ts";
 import { measureFootprint, sampleFootprint } from "../../src/target/redis-footprint.ts";
 import { replayTrace, type ReplayOptions } from "../../src/target/redis-replay.ts";
-import { startRedis, type RedisServer } from "../../src/target/redis-server.ts";
+import type { RedisServer } from "../../src/target/redis-server.ts";
 import { drawnTrace, traceOf } from "../advise/cache/traces.ts";
-import { neverAborted, temporaryHome } from "../integration/stores.ts";
+import { neverAborted } from "../integration/stores.ts";
+import { startTestRedis, type TestRedis } from "./redis.ts";
 
 const MB = 1024 ** 2;
-let home: string;
+let redis: TestRedis;
 let server: RedisServer;
 beforeAll(async () => {
-  home = await temporaryHome();
-  server = await startRedis({
-    folder: join(home, "redis"),
-    settings: {},
-    environment: process.env,
-    signal: neverAborted,
-    title: "Redis",
-  });
+  redis = await startTestRedis();
+  ({ server } = redis);
 });
-afterAll(async () => {
-  await server.stop();
-  await rm(home, { recursive: true, force: true });
-});
+afterAll(() => redis.stop());
 
 const ample: ReplayOptions = {
   maxmemoryBytes: 256 * MB,

@@ -1,28 +1,19 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCacheTracer, traceIoredis, type CacheTracer } from "../../src/tracer/index.ts";
-import { startRedis, type RedisServer } from "../../src/target/redis-server.ts";
-import { neverAborted, temporaryHome } from "../integration/stores.ts";
+import type { RedisServer } from "../../src/target/redis-server.ts";
 import { doings, readWritten, type Written } from "./read-rows.ts";
+import { startTestRedis, type TestRedis } from "../target/redis.ts";
 
+let redis: TestRedis;
 let home: string;
 let server: RedisServer;
 beforeAll(async () => {
-  home = await temporaryHome();
-  server = await startRedis({
-    folder: join(home, "redis"),
-    settings: {},
-    environment: process.env,
-    signal: neverAborted,
-    title: "Redis",
-  });
+  redis = await startTestRedis();
+  ({ home, server } = redis);
 });
-afterAll(async () => {
-  await server.stop();
-  await rm(home, { recursive: true, force: true });
-});
+afterAll(() => redis.stop());
 
 let files = 0;
 async function traced(

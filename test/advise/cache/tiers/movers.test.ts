@@ -18,17 +18,18 @@ interface Changes {
 function movers(trace: CacheTrace, changes: Changes = {}) {
   const bytes = Float64Array.from(trace.valueBytes);
   const { bytesMax, goal, staleShareMax, loadMs } = changes;
+  const make = () => createLruCache({ bytesMax, ttlMs: 0 });
   return moversOf(trace, {
     ceiling: ceilingOf(trace),
     goal,
     staleShareMax,
     ttl: ttlPoints(trace, bytes, [1_000, 10_000, 60_000, 600_000]),
     warmUp: warmUpPoints(trace, bytes),
-    outcome: simulateTiers(trace, bytes, {
-      processes: 1,
-      l2: { make: () => createLruCache({ bytesMax, ttlMs: 0 }) },
-      ...(loadMs === undefined ? {} : { singleFlight: { loadMs } }),
-    }),
+    outcome: simulateTiers(trace, bytes, { processes: 1, l2: { make } }),
+    flights:
+      loadMs === undefined
+        ? undefined
+        : simulateTiers(trace, bytes, { processes: 1, l2: { make }, singleFlight: { loadMs } }),
   });
 }
 
