@@ -80,7 +80,7 @@ export function addAdviseCache(advise: Command, context: Context): void {
     "after",
     `
 Exit codes: 0 advised, 1 below the goal (--fail-below-goal), 2 bad input, 3 nothing to advise on, 130 interrupted.
-MONITOR costs the server 1 to 2 microseconds of CPU a command; perfopt stops by itself when its latency or its memory grows.
+MONITOR costs the server 1 to 5 microseconds of CPU a command (measured); perfopt stops by itself when its latency or its memory grows.
 Examples:
   perfopt advise cache --trace accesses.csv.gz --goal 95%
   perfopt advise cache --url "$REDIS_URL" --capture 2m --goal 95%

@@ -1,5 +1,11 @@
 /** The cache advisor: a trace in, the smallest configuration that reaches the goal out, with the ceiling and what would move it. */
-import type { CacheAdvice, CacheChoice, Mover, PolicyCurve } from "../../core/cache-advice.ts";
+import type {
+  CacheAdvice,
+  CacheChoice,
+  Mover,
+  PolicyCurve,
+  PrefixFacts,
+} from "../../core/cache-advice.ts";
 import { throwIfAborted } from "../../core/errors.ts";
 import { formatRatio } from "../../core/units.ts";
 import { hitCurve } from "./curve/curve.ts";
@@ -94,7 +100,9 @@ export async function adviseCache(
     pareto: paretoOf(chosen.tried, study.facts.getsPerSecond, PARETO_MOST),
     policies,
     ...curvesByBytes(study),
-    prefixes: prefixFacts(study.trace, study.bytes, tiers.outcome.byPrefix),
+    prefixes: prefixFacts(study.trace, study.bytes, tiers.outcome.byPrefix).map((prefix) =>
+      withProposedTtl(prefix, chosen.recommended?.ttlFactor ?? 1),
+    ),
     ttl,
     ...(tiers.advice ? { tiers: tiers.advice } : {}),
     warmUp,
@@ -176,6 +184,11 @@ function changesOf({ changesPerKeyHour, trace }: CacheQuestion): TtlOptions {
 
 function evictionAge(ageMs: number | undefined): { readonly evictionAgeMs?: number } {
   return ageMs === undefined ? {} : { evictionAgeMs: ageMs };
+}
+
+function withProposedTtl(prefix: PrefixFacts, ttlFactor: number): PrefixFacts {
+  if (ttlFactor === 1 || prefix.ttlMs === undefined) return prefix;
+  return { ...prefix, ttlProposedMs: prefix.ttlMs * ttlFactor };
 }
 
 function withL1(choice: CacheChoice, l1: CacheChoice["l1"] | undefined): CacheChoice {

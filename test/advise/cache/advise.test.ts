@@ -104,6 +104,7 @@ describe("times to live", () => {
     expect(advice.verdict).toBe("reachable");
     expect(advice.recommended?.ttlFactor).toBe(30);
     expect(advice.reasons.join("\n")).toMatch(/times to live 30 times as long/);
+    expect(advice.prefixes[0]).toMatchObject({ ttlMs: 10_000, ttlProposedMs: 300_000 });
   });
 
   test("stay where nobody knows what changes; what longer ones would give is named", async () => {
