@@ -18,9 +18,15 @@ export type { Outcome, Run } from "./optimize/run.ts";
  * an interrupt or a failure undoes every change of the run. Throws DirtyTargetError when an undo fails.
  */
 export async function optimize(run: Run): Promise<Outcome> {
-  const state: RunState = { kept: [], requestsPerSecond: 0, noiseFloor: 0, nextSeed: run.seed };
+  const state: RunState = {
+    kept: [],
+    requestsPerSecond: 0,
+    saturationRequestsPerSecond: undefined,
+    noiseFloor: 0,
+    nextSeed: run.seed,
+  };
   try {
-    state.requestsPerSecond = await chooseRate(run);
+    await chooseRate(run, state);
     state.noiseFloor = await measureNoise(run, state);
     for (const phase of run.plan.phases) {
       if (phase.tuner !== undefined) await runPhase(run, state, phase);
@@ -58,6 +64,10 @@ async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<
       strategy: phase.strategy,
       noiseFloor: state.noiseFloor,
       candidatesMax: run.plan.candidatesMax,
+      requestsPerSecond: state.requestsPerSecond,
+      ...(state.saturationRequestsPerSecond === undefined
+        ? {}
+        : { saturationRequestsPerSecond: state.saturationRequestsPerSecond }),
     });
     if (step.kind === "done") return step.because;
     if (step.kind === "probe") {

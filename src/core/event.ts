@@ -1,5 +1,7 @@
 /** The journal's record types. Report, status and rollback read nothing else. */
+import type { CapacityResult } from "./capacity.ts";
 import type { Change, Knob, KnobValue } from "./knob.ts";
+import type { ProbeLoad } from "./observation.ts";
 import type { Sample } from "./sample.ts";
 import type { Candidate, ConstraintResult, Decision, Effect, Role } from "./trial.ts";
 import type { Persona } from "./persona.ts";
@@ -72,6 +74,8 @@ export type RunEvent =
       readonly phase: string;
       readonly changes: readonly Change[];
       readonly why: string;
+      /** Absent: the run's own. */
+      readonly load?: ProbeLoad;
       readonly sample: Sample;
     }
   | { readonly type: "trial-started"; readonly phase: string; readonly candidate: Candidate }
@@ -104,6 +108,12 @@ export type RunEvent =
       readonly effects: readonly Effect[];
       readonly pairs: number;
       readonly detail: string;
+    }
+  /** How much the target carries, before anything was kept and after all that was: not paired, so never a verdict. */
+  | {
+      readonly type: "capacity-measured";
+      readonly of: "baseline" | "kept";
+      readonly result: CapacityResult;
     }
   | { readonly type: "warning"; readonly message: string }
   | {

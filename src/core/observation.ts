@@ -63,20 +63,36 @@ export interface Machine {
   readonly memoryBytes: number;
 }
 
+/** The load of a probe that is not the run's own. */
+export type ProbeLoad =
+  /** An open loop at this multiple of what the baseline completes in a closed loop: 2 is twice its capacity. */
+  | { readonly kind: "of-saturation"; readonly factor: number }
+  /** A closed loop of so many senders without pauses. */
+  | { readonly kind: "users"; readonly count: number };
+
 /** One step of a phase that already happened. */
 export type Past =
   | {
       readonly kind: "probe";
       readonly changes: readonly Change[];
       readonly why: string;
+      readonly load?: ProbeLoad;
       readonly sample: Sample;
     }
   | { readonly kind: "trial"; readonly candidate: Candidate; readonly decision: Decision };
 
 /** What a tuner asks for next. */
 export type Step =
-  /** Measure one setting once: search is unpaired. `changes` are relative to the incumbent. */
-  | { readonly kind: "probe"; readonly changes: readonly Change[]; readonly why: string }
+  /**
+   * Measure one setting once: search is unpaired. `changes` are relative to the incumbent; none measures the incumbent itself under
+   * another load. Windows of overload are mostly invalid: read what they counted, never their latencies as if they were usual.
+   */
+  | {
+      readonly kind: "probe";
+      readonly changes: readonly Change[];
+      readonly why: string;
+      readonly load?: ProbeLoad;
+    }
   /** Decide a change by interleaved pairs. */
   | { readonly kind: "candidate"; readonly candidate: Candidate }
   | { readonly kind: "done"; readonly because: string };
@@ -89,6 +105,10 @@ export interface Ask<O> {
   /** Relative change of the phase objective that A/A pairs show on this machine (0.04 = 4 %). */
   readonly noiseFloor: number;
   readonly candidatesMax: number;
+  /** Of the run's windows; absent where nobody measured it. */
+  readonly requestsPerSecond?: number;
+  /** What the baseline completes in a closed loop; absent for personas with a fixed rate until a probe asks for it. */
+  readonly saturationRequestsPerSecond?: number;
 }
 
 export interface KnobReading {

@@ -1,10 +1,19 @@
 /** A persona: who is served, what counts as good for them, and what may be tried, in which order. */
-import type { MetricId, PlannedMetricId } from "./metric.ts";
+import type { CapacityPlan } from "./capacity.ts";
+import type { CapacityMetricId, MetricId, PlannedMetricId } from "./metric.ts";
 import type { KnobValue } from "./knob.ts";
 
 export interface Objective {
   readonly metric: MetricId;
   /** The acceptance goal, in the metric's unit. */
+  readonly goal: number;
+  readonly stretch?: number;
+  readonly weight: number;
+}
+
+/** An objective of what the capacity blocks measure. */
+export interface CapacityObjective {
+  readonly metric: CapacityMetricId;
   readonly goal: number;
   readonly stretch?: number;
   readonly weight: number;
@@ -73,6 +82,10 @@ export interface Persona {
   readonly priority: string;
   readonly workload: PersonaWorkload;
   readonly objectives: readonly Objective[];
+  /** Judged by the capacity blocks; absent when there are none of these. */
+  readonly capacityObjectives?: readonly CapacityObjective[];
+  /** What the capacity blocks measure; absent: there are none. */
+  readonly capacity?: CapacityPlan;
   /** Absent when everything that the persona wants is measured. */
   readonly plannedObjectives?: readonly PlannedObjective[];
   readonly strategies: readonly Strategy[];

@@ -26,6 +26,46 @@ export interface SeriesMap {
   readonly poolWaitCount?: string;
   readonly eventLoopDelayP99Seconds?: string;
   readonly eventLoopUtilization?: string;
+  /** Gauges: jobs accepted and not begun; jobs under way. */
+  readonly queueWaiting?: string;
+  readonly queueActive?: string;
+  /** Counters of jobs: taken in, refused because the queue was full, done, given up on; and of attempts, all and failed ones. */
+  readonly jobsAccepted?: string;
+  readonly jobsRejected?: string;
+  readonly jobsCompleted?: string;
+  readonly jobsDead?: string;
+  readonly jobAttempts?: string;
+  readonly jobAttemptsFailed?: string;
+  /** Of the pool of CPU threads. Gauges: threads alive, tasks waiting. Counters: seconds, over all threads. */
+  readonly threadsAlive?: string;
+  readonly threadTasksWaiting?: string;
+  readonly threadBusySeconds?: string;
+  readonly threadAliveSeconds?: string;
+  readonly threadWaitSecondsSum?: string;
+  readonly threadWaitCount?: string;
+  /** Counters of garbage collections. */
+  readonly gcSeconds?: string;
+  readonly gcCount?: string;
+  /** Counters of calls to other services. */
+  readonly outgoingSecondsSum?: string;
+  readonly outgoingCount?: string;
+}
+
+/** Names of the service's Prometheus histograms in seconds, labels allowed as in series; `_bucket`, `_sum` and `_count` are read. */
+export interface HistogramMap {
+  /** From a job's acceptance to its end. */
+  readonly jobSeconds?: string;
+  /** From a job's acceptance to the start of its first attempt: of all, and by class of priority. */
+  readonly jobWaitSeconds?: string;
+  readonly jobWaitHighSeconds?: string;
+  readonly jobWaitNormalSeconds?: string;
+  readonly jobWaitLowSeconds?: string;
+  /** Of one attempt. */
+  readonly jobServiceSeconds?: string;
+  /** Of a tiny file operation that the service times now and then: how long libuv's threads let wait. */
+  readonly fileProbeSeconds?: string;
+  /** Of requests passed to workers, one set of buckets for each value of the label `worker`. */
+  readonly workerSeconds?: string;
 }
 
 export interface TargetFile {
@@ -50,7 +90,11 @@ export interface TargetFile {
     readonly readyPath: string;
     readonly startTimeoutMs: number;
     readonly stopTimeoutMs: number;
-    readonly metrics?: { readonly path: string; readonly series: SeriesMap };
+    readonly metrics?: {
+      readonly path: string;
+      readonly series: SeriesMap;
+      readonly histograms?: HistogramMap;
+    };
   };
   readonly postgres:
     /** perfopt starts PostgreSQL from npm's binaries and seeds it once. */

@@ -1,9 +1,10 @@
 /** The open-loop rate of the whole run: fixed by the persona, or a share of what a closed loop can get through. */
 import { PerfoptError } from "../core/errors.ts";
 import { formatRatio } from "../core/units.ts";
-import type { Run } from "./run.ts";
+import type { Run, RunState } from "./run.ts";
 
-export async function chooseRate(run: Run): Promise<number> {
+/** Sets the run's rate, and the saturation rate where it was measured. */
+export async function chooseRate(run: Run, state: RunState): Promise<void> {
   await run.bench.setArm("incumbent", []);
   const rate = run.persona.workload.rate;
   if (rate.kind === "fixed") {
@@ -13,10 +14,10 @@ export async function chooseRate(run: Run): Promise<number> {
       requestsPerSecond: rate.requestsPerSecond,
       how: "fixed by the persona",
     });
-    return rate.requestsPerSecond;
+    state.requestsPerSecond = rate.requestsPerSecond;
+    return;
   }
-  run.say("closed loop: finding the rate at which the baseline saturates");
-  const saturation = await run.bench.saturate(run.seed);
+  const saturation = await saturationOf(run, state);
   const requestsPerSecond = Math.floor(saturation * rate.share);
   if (!(requestsPerSecond >= 1)) {
     throw new PerfoptError(
@@ -33,5 +34,14 @@ export async function chooseRate(run: Run): Promise<number> {
     requestsPerSecond,
     how: `${formatRatio(rate.share)} of the saturation rate that a closed loop found on the baseline`,
   });
-  return requestsPerSecond;
+  state.requestsPerSecond = requestsPerSecond;
+}
+
+/** What the incumbent completes in a closed loop; measured once, on the first question. */
+export async function saturationOf(run: Run, state: RunState): Promise<number> {
+  if (state.saturationRequestsPerSecond === undefined) {
+    run.say("closed loop: finding the rate at which the baseline saturates");
+    state.saturationRequestsPerSecond = await run.bench.saturate(run.seed);
+  }
+  return state.saturationRequestsPerSecond;
 }

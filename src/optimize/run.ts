@@ -46,6 +46,8 @@ export interface KeptChange {
 export interface RunState {
   kept: KeptChange[];
   requestsPerSecond: number;
+  /** Undefined until somebody needs it. */
+  saturationRequestsPerSecond: number | undefined;
   noiseFloor: number;
   nextSeed: number;
 }

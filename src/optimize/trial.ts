@@ -1,11 +1,12 @@
 /** One step of a phase: look, probe a setting once, or prove a candidate by pairs. */
 import type { Candidate, Decision, Pair, Role } from "../core/trial.ts";
-import type { Past, Step } from "../core/observation.ts";
+import type { Past, ProbeLoad, Step } from "../core/observation.ts";
 import type { Sample } from "../core/sample.ts";
 import { messageOf, PerfoptError } from "../core/errors.ts";
 import { judge, type Rule } from "../decide/judge.ts";
 import { metricOf } from "../core/metric.ts";
 import { measurePair, windowOf } from "./pairs.ts";
+import { saturationOf } from "./rate.ts";
 import type { PhaseState, Run, RunState } from "./run.ts";
 
 /** One window on the incumbent, then everything that the tuner reads of it; in the journal before it is used. */
@@ -37,15 +38,27 @@ export async function probe(
   run.say(`${phase.plan.title}: probing, ${step.why}`);
   await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
   const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
-  const sample = await run.bench.sample(request);
+  const load = step.load === undefined ? {} : { load: step.load };
+  const sample = await run.bench.sample({
+    ...request,
+    ...(step.load ? await otherLoad(run, state, step.load) : {}),
+  });
   await run.journal.append({
     type: "probed",
     phase: phase.plan.name,
     changes: step.changes,
     why: step.why,
+    ...load,
     sample,
   });
-  return { kind: "probe", changes: step.changes, why: step.why, sample };
+  return { kind: "probe", changes: step.changes, why: step.why, ...load, sample };
+}
+
+async function otherLoad(run: Run, state: RunState, load: ProbeLoad) {
+  if (load.kind === "users") {
+    return { users: { count: load.count, think: { kind: "fixed" as const, ms: 0 } } };
+  }
+  return { requestsPerSecond: load.factor * (await saturationOf(run, state)) };
 }
 
 /** Stages a candidate on its arm, measures pairs until the test decides, and takes it off the arm again unless kept. */

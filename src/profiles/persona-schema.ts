@@ -1,6 +1,8 @@
 /** The schema of persona files: what may be written, what it means, and what it becomes. */
 import { z } from "zod";
 import {
+  capacityMetrics,
+  isCapacityMetricId,
   isMetricId,
   metricIds,
   metricOf,
@@ -9,6 +11,7 @@ import {
   type Unit,
 } from "../core/metric.ts";
 import type {
+  CapacityObjective,
   Constraint,
   Objective,
   Persona,
@@ -19,7 +22,10 @@ import * as field from "./fields.ts";
 import { settings } from "./settings.ts";
 import { suggestion } from "./suggest.ts";
 
+const capacityIds = capacityMetrics.map((metric) => metric.id);
 const plannedIds = plannedMetrics.map((metric) => metric.id);
+
+type AnyObjective = Objective | CapacityObjective | PlannedObjective;
 
 /** `knownTuners`: what a strategy may name as its tuner; any name when absent. */
 export function personaSchema(knownTuners?: readonly string[]) {
@@ -69,26 +75,32 @@ export function personaSchema(knownTuners?: readonly string[]) {
 }
 
 type PersonaInput = {
-  readonly objectives: readonly (Objective | PlannedObjective)[];
+  readonly objectives: readonly AnyObjective[];
   readonly budget: {
     readonly total: number;
     readonly pairsMax: number;
     readonly candidatesMax: number;
   };
-} & Omit<Persona, "objectives" | "plannedObjectives" | "budget">;
+} & Omit<Persona, "objectives" | "capacityObjectives" | "plannedObjectives" | "budget">;
 
 function toPersona(input: PersonaInput): Persona {
-  const planned = input.objectives.filter((each): each is PlannedObjective => !isMeasured(each));
+  const capacity = input.objectives.filter((each): each is CapacityObjective =>
+    isCapacityMetricId(each.metric),
+  );
+  const planned = input.objectives.filter(
+    (each): each is PlannedObjective => !isMeasured(each) && !isCapacityMetricId(each.metric),
+  );
   const { total, ...counts } = input.budget;
   return {
     ...input,
     objectives: input.objectives.filter(isMeasured),
+    ...(capacity.length > 0 && { capacityObjectives: capacity }),
     ...(planned.length > 0 && { plannedObjectives: planned }),
     budget: { totalMs: total, ...counts },
   };
 }
 
-function isMeasured(objective: Objective | PlannedObjective): objective is Objective {
+function isMeasured(objective: AnyObjective): objective is Objective {
   return isMetricId(objective.metric);
 }
 
@@ -141,7 +153,7 @@ function objective() {
   return z
     .strictObject({
       metric: z
-        .enum([...metricIds, ...plannedIds])
+        .enum([...metricIds, ...capacityIds, ...plannedIds])
         .describe("A metric's id. Those that this version does not measure yet are shown as such."),
       goal: field
         .amount()
@@ -152,8 +164,9 @@ function objective() {
         .positive()
         .describe("The objective's share of the persona's satisfaction, relative to the others."),
     })
-    .transform(({ metric, weight, ...goals }, context): Objective | PlannedObjective => {
-      const { unit, better } = [...metrics, ...plannedMetrics].find(({ id }) => id === metric) ?? {
+    .transform(({ metric, weight, ...goals }, context): AnyObjective => {
+      const known = [...metrics, ...capacityMetrics, ...plannedMetrics];
+      const { unit, better } = known.find(({ id }) => id === metric) ?? {
         unit: "count" as const,
         better: "higher" as const,
       };
@@ -165,7 +178,8 @@ function objective() {
         context.addIssue({ code: "custom", path: ["stretch"], message });
       }
       const rest = { goal, ...(stretch !== undefined && { stretch }), weight };
-      return isMetricId(metric) ? { metric, ...rest } : { metric, ...rest };
+      if (isMetricId(metric)) return { metric, ...rest };
+      return isCapacityMetricId(metric) ? { metric, ...rest } : { metric, ...rest };
     });
 }
 

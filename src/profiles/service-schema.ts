@@ -1,7 +1,7 @@
 /** The schema of a target's service: how it is made, started, probed and asked. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { Command, SeriesMap, TargetFile } from "../core/target-file.ts";
+import type { Command, HistogramMap, SeriesMap, TargetFile } from "../core/target-file.ts";
 import * as field from "./fields.ts";
 
 /** `folder`: what directories and files are relative to. */
@@ -106,6 +106,9 @@ function metrics() {
   return z.strictObject({
     path: httpPath().describe("The path of the Prometheus metrics."),
     series: series().default({}).describe("The service's own names of what perfopt wants to know."),
+    histograms: histograms()
+      .exactOptional()
+      .describe("The service's own names of its histograms, in seconds, without _bucket."),
   });
 }
 
@@ -132,7 +135,38 @@ function series() {
     poolWaitCount: seriesName("Connections handed out."),
     eventLoopDelayP99Seconds: seriesName("The event loop's delay, 99th percentile."),
     eventLoopUtilization: seriesName("The event loop's utilisation, 0 to 1."),
+    queueWaiting: seriesName("Jobs accepted and not begun."),
+    queueActive: seriesName("Jobs under way."),
+    jobsAccepted: seriesName("Jobs taken in, counted."),
+    jobsRejected: seriesName("Jobs refused because the queue was full, counted."),
+    jobsCompleted: seriesName("Jobs done, counted."),
+    jobsDead: seriesName("Jobs given up on, counted."),
+    jobAttempts: seriesName("Attempts at jobs, counted."),
+    jobAttemptsFailed: seriesName("Attempts at jobs that failed, counted."),
+    threadsAlive: seriesName("Threads of the CPU pool that are alive."),
+    threadTasksWaiting: seriesName("Tasks that wait for a thread."),
+    threadBusySeconds: seriesName("Seconds that threads worked, over all of them, counted."),
+    threadAliveSeconds: seriesName("Seconds that threads were alive, over all of them, counted."),
+    threadWaitSecondsSum: seriesName("Seconds that tasks waited for a thread, summed."),
+    threadWaitCount: seriesName("Tasks given to a thread."),
+    gcSeconds: seriesName("Seconds in garbage collection, counted."),
+    gcCount: seriesName("Garbage collections, counted."),
+    outgoingSecondsSum: seriesName("Seconds of calls to other services, summed."),
+    outgoingCount: seriesName("Calls to other services."),
   } satisfies Record<keyof SeriesMap, z.ZodType>);
+}
+
+function histograms() {
+  return z.strictObject({
+    jobSeconds: seriesName("From a job's acceptance to its end."),
+    jobWaitSeconds: seriesName("From a job's acceptance to its first attempt."),
+    jobWaitHighSeconds: seriesName("The same, of the highest class of priority."),
+    jobWaitNormalSeconds: seriesName("The same, of the middle class of priority."),
+    jobWaitLowSeconds: seriesName("The same, of the lowest class of priority."),
+    jobServiceSeconds: seriesName("Of one attempt at a job."),
+    fileProbeSeconds: seriesName("Of a tiny file operation that the service times now and then."),
+    workerSeconds: seriesName("Of requests passed to workers, by the label `worker`."),
+  } satisfies Record<keyof HistogramMap, z.ZodType>);
 }
 
 function seriesName(title: string) {

@@ -1,5 +1,14 @@
 // Reads the service's settings from the environment and refuses values it cannot run with.
 
+import { readComputeConfig } from "./compute/config.ts";
+import type { ComputeConfig } from "./compute/config.ts";
+import { readOneOf, readUrl, readWhole } from "./config-values.ts";
+import type { Environment } from "./config-values.ts";
+import { readGatewayConfig } from "./gateway/config.ts";
+import type { GatewayConfig } from "./gateway/config.ts";
+import { readJobsConfig } from "./jobs/config.ts";
+import type { JobsConfig } from "./jobs/config.ts";
+
 export type RegistryConfig = {
   readonly host: string;
   readonly port: number;
@@ -21,6 +30,9 @@ export type RegistryConfig = {
   readonly httpEtag: boolean;
   readonly httpMaxAgeMs: number;
   readonly drainTimeoutMs: number;
+  readonly compute: ComputeConfig;
+  readonly jobs: JobsConfig;
+  readonly gateway: GatewayConfig;
 };
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -34,8 +46,6 @@ const DAY_MS = 86_400_000;
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws ConfigError naming every bad variable at once, so that one restart is enough to fix them. */
 export function readConfig(environment: Environment): RegistryConfig {
@@ -77,6 +87,9 @@ export function readConfig(environment: Environment): RegistryConfig {
     httpEtag: flag("HTTP_ETAG"),
     httpMaxAgeMs: whole("HTTP_MAX_AGE_MS", 0, 0, DAY_MS),
     drainTimeoutMs: whole("DRAIN_TIMEOUT_MS", 10_000, 0, DAY_MS),
+    compute: readComputeConfig(environment, problems),
+    jobs: readJobsConfig(environment, problems),
+    gateway: readGatewayConfig(environment, problems),
   };
   if (config.poolMin > config.poolMax) {
     problems.push(
@@ -85,58 +98,4 @@ export function readConfig(environment: Environment): RegistryConfig {
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return config;
-}
-
-function readWhole(
-  environment: Environment,
-  name: string,
-  fallback: number,
-  min: number,
-  max: number,
-  problems: string[],
-): number {
-  const text = environment[name];
-  if (text === undefined || text === "") return fallback;
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  problems.push(`${name} is ${JSON.stringify(text)}; give a whole number from ${min} to ${max}.`);
-  return fallback;
-}
-
-function readOneOf<const T extends string>(
-  environment: Environment,
-  name: string,
-  fallback: T,
-  allowed: readonly T[],
-  problems: string[],
-): T {
-  const text = environment[name];
-  if (text === undefined || text === "") return fallback;
-  const value = allowed.find((candidate) => candidate === text);
-  if (value !== undefined) return value;
-  problems.push(`${name} is ${JSON.stringify(text)}; give one of ${allowed.join(", ")}.`);
-  return fallback;
-}
-
-function readUrl(
-  environment: Environment,
-  name: string,
-  fallback: string | undefined,
-  protocols: readonly string[],
-  problems: string[],
-): string {
-  const text = environment[name] || fallback;
-  if (text === undefined) {
-    problems.push(
-      `${name} is not set; give a URL such as ${protocols[0] ?? ""}//127.0.0.1:5432/registry.`,
-    );
-    return "";
-  }
-  // The value is not repeated in the message: it may hold a password.
-  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
-    problems.push(
-      `${name} is not a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}.`,
-    );
-  }
-  return text;
 }

@@ -13,6 +13,7 @@ const groups: readonly { readonly group: Metric["group"]; readonly title: string
   { group: "api", title: "API" },
   { group: "database", title: "Database" },
   { group: "cache", title: "Cache" },
+  { group: "async", title: "Jobs" },
   { group: "system", title: "System" },
 ];
 

@@ -1,0 +1,43 @@
+/** How much a target carries: users within the SLO, and what becomes of requests and jobs at more than its capacity. */
+import type { LimitResult } from "./result.ts";
+import type { Slo } from "./slo.ts";
+import type { ThinkTime } from "./workload.ts";
+
+/** What a persona wants to know of it. */
+export interface CapacityPlan {
+  readonly users?: {
+    readonly think: ThinkTime;
+    /** At least one; all have to hold. */
+    readonly slos: readonly Slo[];
+    readonly windowMs: number;
+    /** The most windows of one search. */
+    readonly windowsMax: number;
+  };
+  readonly overload?: {
+    /** Of the baseline's saturation rate: 2 is twice what it can do. The same for before and after. */
+    readonly factor: number;
+    readonly windowMs: number;
+  };
+}
+
+export interface CapacityResult {
+  readonly users?: LimitResult;
+  readonly overload?: OverloadResult;
+}
+
+/** One window of open-loop load beyond the capacity. */
+export interface OverloadResult {
+  readonly requestsPerSecondOffered: number;
+  /** Answers of status 2xx and 3xx. */
+  readonly goodputPerSecond: number;
+  /** What a closed loop got through of the same configuration: the peak that goodput is held against. */
+  readonly peakPerSecond: number;
+  /** Answers 429 and 503 over all. */
+  readonly rejectedShare: number;
+  /** Timeouts, socket errors and other statuses than the above, over all. */
+  readonly failedShare: number;
+  /** Jobs that waited in the service's queue at most, and how long they did; absent where the service has no queue that it tells of. */
+  readonly queueDepthMax?: number;
+  readonly queueWaitP95Ms?: number;
+  readonly latencyP95Ms: number;
+}
