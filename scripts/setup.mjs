@@ -89,6 +89,28 @@ export function ensureRedis() {
   );
 }
 
+/** HAProxy for the tests of the gateway that it can stand in for; where it cannot be installed they hold the refusal alone. */
+export function tryHaproxy() {
+  if (onPath("haproxy")) return;
+  if (process.getuid?.() !== 0 || !onPath("apt-get")) {
+    say("no haproxy on the PATH: its tests are left out (on Debian: apt-get install haproxy)");
+    return;
+  }
+  say("installing haproxy (apt-get)");
+  // Debian would start it as a service too; its configuration as shipped listens nowhere.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const quiet = ["-qq", "-o", "DPkg::Lock::Timeout=60"];
+  for (const args of [
+    [...quiet, "update"],
+    [...quiet, "install", "-y", "--no-install-recommends", "haproxy"],
+  ]) {
+    const { status } = spawnSync("apt-get", args, { env, stdio: ["ignore", 2, 2] });
+    if (status === 0) continue;
+    say("haproxy could not be installed: its tests are left out");
+    return;
+  }
+}
+
 function onPath(program) {
   return (process.env.PATH ?? "").split(delimiter).some((folder) => {
     try {

@@ -3,9 +3,10 @@ import type { Change } from "./core/knob.ts";
 import { DirtyTargetError, messageOf, throwIfAborted } from "./core/errors.ts";
 import type { Past } from "./core/observation.ts";
 import type { PlanPhase } from "./core/plan.ts";
+import { measureCapacity } from "./optimize/capacity.ts";
 import { confirm } from "./optimize/confirm.ts";
 import { keepChanges, undoAll } from "./optimize/changes.ts";
-import { measureNoise } from "./optimize/noise.ts";
+import { measureNoise, noiseFloorOf } from "./optimize/noise.ts";
 import { chooseRate } from "./optimize/rate.ts";
 import type { Outcome, PhaseState, Run, RunState } from "./optimize/run.ts";
 import { pairsAffordable, phaseDeadline } from "./optimize/time.ts";
@@ -22,16 +23,19 @@ export async function optimize(run: Run): Promise<Outcome> {
     kept: [],
     requestsPerSecond: 0,
     saturationRequestsPerSecond: undefined,
-    noiseFloor: 0,
+    noise: [],
+    usersHeld: undefined,
     nextSeed: run.seed,
   };
   try {
     await chooseRate(run, state);
-    state.noiseFloor = await measureNoise(run, state);
+    state.noise = await measureNoise(run, state);
+    await measureCapacity(run, state, "baseline");
     for (const phase of run.plan.phases) {
       if (phase.tuner !== undefined) await runPhase(run, state, phase);
     }
     const detail = await confirm(run, state);
+    await measureCapacity(run, state, "kept");
     await run.journal.append({ type: "run-finished", outcome: "completed", detail });
     return { outcome: "completed", kept: state.kept.map((each) => each.change), detail };
   } catch (error) {
@@ -62,7 +66,7 @@ async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<
       observation,
       history: phase.history,
       strategy: phase.strategy,
-      noiseFloor: state.noiseFloor,
+      noiseFloor: noiseFloorOf(run, state, phase.strategy.objective),
       candidatesMax: run.plan.candidatesMax,
       requestsPerSecond: state.requestsPerSecond,
       ...(state.saturationRequestsPerSecond === undefined

@@ -1,15 +1,28 @@
 /** Persona and tuners to a plan: the phases in order, what each may cost, and how long the run will take. Pure. */
+import type { CapacityPlan } from "./core/capacity.ts";
 import type { Persona, Strategy } from "./core/persona.ts";
-import type { Plan, PlanPhase } from "./core/plan.ts";
+import type { Plan, PlannedCapacity, PlanPhase } from "./core/plan.ts";
+import { formatDuration } from "./core/units.ts";
+import { windowLengthMs } from "./limit/windows.ts";
 
 /** Draining, counters and bookkeeping around one window, in milliseconds; measured on the bundled service, rounded up. */
 const WINDOW_OVERHEAD_MS = 800;
 /** Staging a candidate: restart, warm-up, and an index build. */
 const STAGING_MS = 8_000;
 const SATURATION_MS = 9_000;
+/** Fresh processes on both arms; the bundled service takes 2 to 3 s. */
+const RESTART_MS = 4_000;
+/** What a service's job queue takes to be worked off after an overload. */
+const QUEUE_MS = 10_000;
 
 export const NOISE_PAIRS = 4;
 export const CONFIRM_PAIRS = 7;
+/** Of the time that the phases could have, at most so much is set aside for capacity: what is proven matters more than what it adds up to. */
+const CAPACITY_SHARE = 0.4;
+/** A search of fewer windows would seldom find both ends of its bracket. */
+export const USERS_WINDOWS_LEAST = 8;
+/** Windows that are several times as long, of a search that ends well: one for the load that holds, one more where it does not. */
+const USERS_CONFIRMATIONS = 2;
 /** The first look of the sequential test (research: looks at 5, 7, 10, 14, 20, 30 pairs). */
 export const FIRST_LOOK_PAIRS = 5;
 
@@ -33,7 +46,9 @@ export function planRun(persona: Persona, targetName: string, options: PlanOptio
   );
   const costs = costsOf(persona);
   const runnable = strategies.filter((strategy) => strategy.tuner !== undefined).length;
-  const fixedMs = SATURATION_MS + costs.noiseMs + costs.confirmMs;
+  const capacity = capacityOf(persona, options.budgetMs);
+  const capacityMs = capacity ? capacity.baselineMs + capacity.keptMs : 0;
+  const fixedMs = SATURATION_MS + costs.noiseMs + costs.confirmMs + capacityMs;
   const perPhaseMs = runnable === 0 ? 0 : Math.max(0, options.budgetMs - fixedMs) / runnable;
   const leastPhaseMs = windowMs(persona) + costs.pairMs * FIRST_LOOK_PAIRS + STAGING_MS;
   return {
@@ -44,10 +59,11 @@ export function planRun(persona: Persona, targetName: string, options: PlanOptio
     warmupMs: persona.workload.warmupMs,
     pairsMax: persona.budget.pairsMax,
     candidatesMax: persona.budget.candidatesMax,
+    ...(capacity ? { capacity } : {}),
     estimate: {
       leastMs: Math.min(
         options.budgetMs,
-        SATURATION_MS + costs.noiseMs + runnable * windowMs(persona),
+        SATURATION_MS + costs.noiseMs + (capacity?.baselineMs ?? 0) + runnable * windowMs(persona),
       ),
       mostMs: Math.min(
         options.budgetMs,
@@ -68,7 +84,113 @@ export function costsOf(persona: Persona): RunCosts {
 }
 
 function windowMs(persona: Persona): number {
-  return persona.workload.warmupMs + persona.workload.windowMs + WINDOW_OVERHEAD_MS;
+  return costOfWindow(persona, persona.workload.windowMs);
+}
+
+function costOfWindow({ workload }: Persona, lengthMs: number): number {
+  return workload.warmupMs + lengthMs + WINDOW_OVERHEAD_MS;
+}
+
+/** What the parts of a capacity block cost in milliseconds, on one configuration. */
+export function capacityCosts(
+  persona: Persona,
+  { users, overload }: CapacityPlan,
+): { readonly usersMs: number; readonly overloadMs: number } {
+  return {
+    usersMs: users
+      ? users.windowsMax * costOfWindow(persona, users.windowMs) +
+        USERS_CONFIRMATIONS * confirmationExtraMs(users)
+      : 0,
+    overloadMs: overload
+      ? // What is too much waits until it is answered or times out; light load before and after it.
+        costOfWindow(persona, overload.windowMs) +
+        Math.min(
+          persona.workload.timeoutMs,
+          (overload.factor - 1) * (persona.workload.warmupMs + overload.windowMs),
+        ) +
+        2 * costOfWindow(persona, windowLengthMs("settle", overload.windowMs, [])) +
+        QUEUE_MS
+      : 0,
+  };
+}
+
+/** By how much a search's longest windows are longer than the others. */
+export function confirmationExtraMs({
+  windowMs: lengthMs,
+  slos,
+}: NonNullable<CapacityPlan["users"]>): number {
+  return windowLengthMs("confirm", lengthMs, slos) - lengthMs;
+}
+
+/** As much of the persona's capacity block as fits into its share of the time: windows go first, then the overload, then the users. */
+function capacityOf(persona: Persona, budgetMs: number): PlannedCapacity | undefined {
+  const wanted = persona.capacity;
+  if (!wanted) return undefined;
+  const { noiseMs, confirmMs } = costsOf(persona);
+  const allowedMs = CAPACITY_SHARE * (budgetMs - SATURATION_MS - noiseMs - confirmMs);
+  const planned = choicesOf(wanted)
+    .map((measured) => withTimes(persona, measured))
+    .find(({ baselineMs, keptMs }) => baselineMs + keptMs <= allowedMs);
+  const measured = planned?.measured ?? {};
+  return {
+    measured,
+    baselineMs: planned?.baselineMs ?? 0,
+    keptMs: planned?.keptMs ?? 0,
+    notes: notesOf(wanted, measured, budgetMs),
+  };
+}
+
+/** The best first. */
+function choicesOf({ users, overload }: CapacityPlan): readonly CapacityPlan[] {
+  const searches = users
+    ? Array.from(
+        { length: Math.max(1, users.windowsMax - USERS_WINDOWS_LEAST + 1) },
+        (_, fewer) => ({ ...users, windowsMax: users.windowsMax - fewer }),
+      )
+    : [];
+  return [
+    ...(overload && !users ? [{ overload }] : []),
+    ...(overload ? searches.map((each) => ({ users: each, overload })) : []),
+    ...searches.map((each) => ({ users: each })),
+    ...(overload && users ? [{ overload }] : []),
+  ];
+}
+
+function withTimes(persona: Persona, measured: CapacityPlan): Omit<PlannedCapacity, "notes"> {
+  const { usersMs, overloadMs } = capacityCosts(persona, measured);
+  const isFixed = persona.workload.rate.kind === "fixed";
+  const saturationMs = measured.overload ? SATURATION_MS : 0;
+  return {
+    measured,
+    // With fresh processes before and after. Its saturation rate is known, but for a persona with a fixed rate.
+    baselineMs: 2 * RESTART_MS + usersMs + overloadMs + (isFixed ? saturationMs : 0),
+    keptMs: STAGING_MS + usersMs + overloadMs + saturationMs,
+  };
+}
+
+function notesOf(
+  wanted: CapacityPlan,
+  measured: CapacityPlan,
+  budgetMs: number,
+): readonly string[] {
+  const within = `within a budget of ${formatDuration(Math.max(0, Math.round(budgetMs / 1_000) * 1_000))}`;
+  const windows = measured.users?.windowsMax;
+  const shorter = windows !== undefined && wanted.users && windows < wanted.users.windowsMax;
+  return [
+    ...(shorter
+      ? [
+          `capacity: the search for users has at most ${windows} windows instead of ${wanted.users.windowsMax} ${within}, so its bracket may be wider`,
+        ]
+      : []),
+    ...(wanted.users && !measured.users
+      ? [`capacity: how many users the service carries is not measured, for want of time ${within}`]
+      : []),
+    ...(wanted.overload && !measured.overload
+      ? [
+          `capacity: the service's behaviour under overload is not measured, for want of time ${within}`,
+        ]
+      : []),
+  ];
 }
 
 function phaseOf(

@@ -10,7 +10,7 @@ import {
 import type { MetricId } from "../src/core/metric.ts";
 import type { TargetView } from "../src/core/observation.ts";
 import type { Bench, Clock, Journal, Target, WindowRequest } from "../src/core/ports.ts";
-import type { MetricValues, Sample } from "../src/core/sample.ts";
+import type { LoadResult, MetricValues, Sample } from "../src/core/sample.ts";
 import type { Role } from "../src/core/trial.ts";
 import { createNoise, type NoiseSettings } from "./noise.ts";
 import { makeSample, type SampleOptions } from "./samples.ts";
@@ -48,11 +48,17 @@ export interface SimulatorOptions {
   readonly knobs: readonly Knob[];
   /** The baseline's values where they are not the knobs' defaults. */
   readonly values?: Readonly<Record<string, KnobValue>>;
-  /** What a noiseless window would report in a state: the known truth. */
-  readonly truth: (state: WorldState) => MetricValues;
+  /** What a noiseless window would report in a state, of the load that was asked for: the known truth. */
+  readonly truth: (state: WorldState, request: Omit<WindowRequest, "role">) => MetricValues;
+  /** What the load engine would count of it beside the metrics: statuses, checks; absent: what follows from the metrics. */
+  readonly load?: (
+    state: WorldState,
+    request: Omit<WindowRequest, "role">,
+    metrics: MetricValues,
+  ) => Partial<LoadResult>;
   readonly noise: NoiseSettings;
   readonly seed: number;
-  readonly saturationRequestsPerSecond?: number;
+  readonly saturationRequestsPerSecond?: number | ((state: WorldState) => number);
   /** More of what tuners may look at: statements, Redis, a database that answers. */
   readonly view?: (state: WorldState) => Partial<TargetView>;
   readonly faults?: readonly Fault[];
@@ -111,7 +117,9 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   function measure(role: Role, request: Omit<WindowRequest, "role">): Sample {
     caller.pass(request.warmupMs + request.windowMs);
     const { state, offset } = arms[role];
-    return caller.sampleOf(noise.window(options.truth(state), offset), request);
+    const sample = caller.sampleOf(noise.window(options.truth(state, request), offset), request);
+    const counted = options.load?.(state, request, sample.metrics) ?? {};
+    return { ...sample, load: { ...sample.load, ...counted } };
   }
 
   return {
@@ -132,11 +140,10 @@ export function createSimulator(options: SimulatorOptions): Simulator {
           measure(request.role, request),
         ),
       saturate: (seed) =>
-        caller.call(
-          "saturate",
-          `saturate seed ${seed}`,
-          () => options.saturationRequestsPerSecond ?? 1_000,
-        ),
+        caller.call("saturate", `saturate seed ${seed}`, () => {
+          const { saturationRequestsPerSecond: saturation = 1_000 } = options;
+          return typeof saturation === "number" ? saturation : saturation(arms.incumbent.state);
+        }),
       observe: (request) =>
         caller.call("observe", `observe seed ${request.seed}`, () => {
           const { state } = arms.incumbent;

@@ -9,6 +9,7 @@ import { missingGains } from "../report/advice/gains.ts";
 import { adviceSql } from "../report/advice/sql.ts";
 import { writeDurably } from "../target/home.ts";
 import { addAdviseCache } from "./advise-cache.ts";
+import { addAdvisePool } from "./advise-pool.ts";
 import { addLimitOptions } from "./advise-limits.ts";
 import { runAdvice, type AdviceOptions } from "./advise-session.ts";
 import { addSourceOptions, addTargetLoadOptions } from "./advise-source.ts";
@@ -66,6 +67,7 @@ export function addAdvise(program: Command, context: Context): void {
     );
   addTargetLoadOptions(command).action((options: AdviseOptions) => adviseCommand(context, options));
   addAdviseCache(advise, context);
+  addAdvisePool(advise, context);
   command.addHelpText(
     "after",
     `

@@ -1,26 +1,20 @@
 /** `bench --find-limit`: probes of one service at the loads that the search asks for, as a bench result. */
 import type { BenchLoad, BenchResult, LimitResult } from "../core/result.ts";
-import { metricOf } from "../core/metric.ts";
 import type { Sample } from "../core/sample.ts";
 import type { Slo } from "../core/slo.ts";
+import { thinkInWords } from "../core/think.ts";
 import { findLimit, type LimitRequest } from "../limit/find.ts";
+import { PRECISION, windowLengthMs } from "../limit/windows.ts";
 import type { BenchJob } from "./bench-session.ts";
 import { resultOfWindows, type Measured } from "./bench-result.ts";
 import type { Context } from "./context.ts";
 import { countOf, durationOf } from "./load.ts";
 import type { Progress } from "./progress.ts";
-import { thinkInWords } from "./scenario.ts";
 import type { OpenSolo } from "./solo.ts";
 
-/** The load that is reported as holding is measured again, for so many times a probe's length. */
-const CONFIRM_LENGTHS = 3;
-/** Of the strictest latency limit, over the precision: queues that fill this slowly are still seen (docs/limit.md). */
-const CONFIRM_LIMITS = 2;
-const PRECISION = 0.05;
 const LOAD_MOST = 1_000_000;
 /** Of what a closed loop gets through: holds in most services, and spares the steps up to it. */
 const START_SHARE = 0.25;
-const SETTLE_MS = 1_000;
 const BUDGET_MS = 15 * 60_000;
 
 type Found = Pick<
@@ -87,24 +81,11 @@ async function measure(
   slos: readonly Slo[],
 ): Promise<Sample> {
   const { arrivals, warmupMs } = job.plan;
-  const windowMs = lengthOf(window, job, slos);
+  const windowMs = windowLengthMs(window, job.plan.windowMs, slos);
   const common = { seed, arrivals, warmupMs, windowMs, requestsPerSecond: load };
   return solo.sample(
     unit === "users" ? { ...common, users: { count: Math.round(load), think: job.think } } : common,
   );
-}
-
-function lengthOf(
-  window: LimitRequest["window"],
-  { plan: { windowMs } }: BenchJob,
-  slos: readonly Slo[],
-): number {
-  if (window === "settle") return Math.min(windowMs, SETTLE_MS);
-  if (window === "probe") return windowMs;
-  const latencies = slos.filter(({ metric }) => metricOf(metric).unit === "ms");
-  const strictestMs = Math.min(...latencies.map(({ limit }) => limit));
-  const forQueues = Number.isFinite(strictestMs) ? (CONFIRM_LIMITS * strictestMs) / PRECISION : 0;
-  return Math.max(CONFIRM_LENGTHS * windowMs, forQueues);
 }
 
 /** As asked for, or a share of saturation that most services hold. */

@@ -4,6 +4,7 @@ import type { WindowRequest } from "../core/ports.ts";
 import type { BenchLoad, BenchResult } from "../core/result.ts";
 import type { Sample } from "../core/sample.ts";
 import type { TargetFile } from "../core/target-file.ts";
+import { thinkInWords } from "../core/think.ts";
 import { significant } from "../core/units.ts";
 import type { ThinkTime } from "../core/workload.ts";
 import { closeLoad } from "../load/engine.ts";
@@ -20,7 +21,6 @@ import {
   parseThink,
   scenarioInWords,
   segmentsFor,
-  thinkInWords,
   type ScenarioPlan,
 } from "./scenario.ts";
 import { withSolo, type OpenSolo } from "./solo.ts";

@@ -5,6 +5,7 @@ import type { Persona } from "../core/persona.ts";
 import type { Plan } from "../core/plan.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { formatDuration, parseDuration } from "../core/units.ts";
+import { endpointsOf } from "../core/workload.ts";
 import { planRun } from "../plan.ts";
 import { listPersonas } from "../profiles/persona.ts";
 import { loadTarget } from "../profiles/target.ts";
@@ -95,6 +96,7 @@ function jobOf(context: Context, options: RunOptions, persona: Persona, target: 
       `define it there, or name one of ${target.workloads.map((each) => each.name).join(", ")} in the persona's workload.name`,
     );
   }
+  checkCapacity(persona, target);
   return {
     persona,
     target,
@@ -106,6 +108,20 @@ function jobOf(context: Context, options: RunOptions, persona: Persona, target: 
     busyMachine: options.busyMachine ?? false,
     outputDirectory: resolve(context.directory, options.output),
   };
+}
+
+/** An SLO of an endpoint that is never called would hold no load, after minutes of searching. */
+function checkCapacity(persona: Persona, target: TargetFile): void {
+  const workload = target.workloads.find((each) => each.name === persona.workload.name);
+  const names = workload ? endpointsOf(workload).map(({ name }) => name) : [];
+  for (const { endpoint, text } of persona.capacity?.users?.slos ?? []) {
+    if (endpoint === undefined || names.includes(endpoint)) continue;
+    throw new PerfoptError(
+      "bad-input",
+      `persona ${persona.name}, capacity.users.slos: ${text} names an endpoint that the workload ${persona.workload.name} does not have`,
+      `name one of ${names.join(", ")}`,
+    );
+  }
 }
 
 export function scaleOf(
@@ -180,6 +196,23 @@ export function planText(job: Job, plan: Plan): string {
     `${persona.title} on ${target.title}${scale}`,
     planTable(plan),
     `A trial measures incumbent and candidate in pairs of ${formatDuration(plan.windowMs)} windows, at most ${plan.pairsMax} pairs; at most ${plan.candidatesMax} candidates a phase.`,
+    ...capacityText(plan),
     `Time: ${formatDuration(plan.estimate.leastMs)} when nothing is worth trying, at most ${formatDuration(plan.estimate.mostMs)}; starting and seeding come on top the first time.`,
   ].join("\n");
+}
+
+function capacityText({ capacity }: Plan): readonly string[] {
+  if (!capacity) return [];
+  const { users, overload } = capacity.measured;
+  const parts = [
+    ...(users ? [`concurrent users within ${users.slos.map(({ text }) => text).join(", ")}`] : []),
+    ...(overload ? [`${overload.factor} times the baseline's capacity`] : []),
+  ];
+  const took = formatDuration(Math.round((capacity.baselineMs + capacity.keptMs) / 1000) * 1000);
+  return [
+    ...(parts.length > 0
+      ? [`Capacity, before and after: ${parts.join("; ")}; at most ${took} are set aside for it.`]
+      : []),
+    ...capacity.notes.map((note) => `Note: ${note}.`),
+  ];
 }

@@ -5,6 +5,7 @@ import { addAdvise } from "./advise.ts";
 import { addBench } from "./bench.ts";
 import { contextOf, type Context } from "./context.ts";
 import { addCompare } from "./compare.ts";
+import { addDoctor } from "./doctor.ts";
 import { addGate } from "./gate.ts";
 import { addHistory } from "./history.ts";
 import { addPersonas } from "./personas.ts";
@@ -52,6 +53,7 @@ function programOf(context: Context): Command {
     .showHelpAfterError("(run with --help for the options)");
   addRun(program, context);
   addBench(program, context);
+  addDoctor(program, context);
   addGate(program, context);
   addCompare(program, context);
   addHistory(program, context);

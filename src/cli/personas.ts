@@ -1,14 +1,16 @@
 /** `perfopt personas`: list, show and validate the files that say who is served. */
 import Table from "cli-table3";
 import type { Command } from "commander";
-import { formatQuantity, metricOf, plannedMetrics } from "../core/metric.ts";
+import { formatQuantity, goalMetricOf, metricOf, plannedMetrics } from "../core/metric.ts";
+import type { CapacityPlan } from "../core/capacity.ts";
 import type {
   Constraint,
-  Objective,
+  JudgedObjective,
   Persona,
   PlannedObjective,
   Strategy,
 } from "../core/persona.ts";
+import { thinkInWords } from "../core/think.ts";
 import { formatDuration, formatRatio, significant } from "../core/units.ts";
 import { listPersonas, loadPersona } from "../profiles/persona.ts";
 import { tuners } from "../tuners/index.ts";
@@ -98,6 +100,7 @@ function showText(persona: Persona): string {
     "",
     "Goals:",
     ...persona.objectives.map(objectiveLine),
+    ...(persona.capacityObjectives ?? []).map(objectiveLine),
     ...(persona.plannedObjectives ?? []).map(plannedLine),
     "",
     "Strategies, in order:",
@@ -105,17 +108,31 @@ function showText(persona: Persona): string {
     "",
     "Must not get worse:",
     ...persona.constraints.map(constraintLine),
+    ...(persona.capacity ? ["", "Capacity, measured before and after:"] : []),
+    ...capacityLines(persona.capacity ?? {}),
   ].join("\n");
 }
 
-function objectiveLine(objective: Objective): string {
-  const { title, better } = metricOf(objective.metric);
+function objectiveLine({ metric, goal, stretch, weight }: JudgedObjective): string {
+  const { title, better, unit } = goalMetricOf(metric);
   const sign = better === "lower" ? "<" : ">";
-  const stretch =
-    objective.stretch === undefined
-      ? ""
-      : `, stretch ${sign} ${formatMetric(objective.metric, objective.stretch)}`;
-  return `  ${title} ${sign} ${formatMetric(objective.metric, objective.goal)}${stretch}, weight ${objective.weight}`;
+  const harder = stretch === undefined ? "" : `, stretch ${sign} ${formatQuantity(unit, stretch)}`;
+  return `  ${title} ${sign} ${formatQuantity(unit, goal)}${harder}, weight ${weight}`;
+}
+
+function capacityLines({ users, overload }: CapacityPlan): readonly string[] {
+  return [
+    ...(users
+      ? [
+          `  concurrent users within ${users.slos.map(({ text }) => text).join(", ")}: ${thinkInWords(users.think)}, at most ${users.windowsMax} windows of ${formatDuration(users.windowMs)}`,
+        ]
+      : []),
+    ...(overload
+      ? [
+          `  behaviour at ${overload.factor} times what the baseline completes, for ${formatDuration(overload.windowMs)}`,
+        ]
+      : []),
+  ];
 }
 
 function plannedLine(objective: PlannedObjective): string {

@@ -4,7 +4,7 @@ import type { RunEvent } from "../core/event.ts";
 import { changeKey } from "../core/knob.ts";
 import { formatDuration } from "../core/units.ts";
 import type { Context } from "./context.ts";
-import { confirmedLines, decisionLines, noiseLine } from "./words.ts";
+import { capacityLines, confirmedLines, decisionLines, noiseLine } from "./words.ts";
 
 export interface Progress {
   /** What is being done now. */
@@ -84,6 +84,9 @@ function showEvent(event: RunEvent, context: Context, print: (text: string) => v
       return;
     case "confirmed":
       print(confirmedLines(event, style));
+      return;
+    case "capacity-measured":
+      print(capacityLines(event));
       return;
     case "warning":
       print(style.warn(`warning: ${event.message}`));

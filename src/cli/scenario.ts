@@ -2,7 +2,7 @@
 import { PerfoptError } from "../core/errors.ts";
 import type { PersonaWorkload } from "../core/persona.ts";
 import { meanRate, segmentsOf, type RateSegment, type Scenario } from "../core/scenario.ts";
-import { formatDuration, parseDuration } from "../core/units.ts";
+import { parseDuration } from "../core/units.ts";
 import type { ThinkTime } from "../core/workload.ts";
 
 /** A scenario whose shares of saturation are not yet rates. */
@@ -104,17 +104,6 @@ export function parseThink(text: string): ThinkTime {
     `--think ${text}: expected a time`,
     "for example --think 2s, --think 1s..3s, or --think ~2s (exponential with that mean)",
   );
-}
-
-export function thinkInWords(think: ThinkTime): string {
-  switch (think.kind) {
-    case "fixed":
-      return think.ms === 0 ? "no think time" : `${formatDuration(think.ms)} of think time`;
-    case "uniform":
-      return `${formatDuration(think.minMs)} to ${formatDuration(think.maxMs)} of think time`;
-    case "exponential":
-      return `${formatDuration(think.meanMs)} of think time on average (exponential)`;
-  }
 }
 
 /** Rates in a sentence. */

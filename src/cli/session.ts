@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { readTrace } from "../advise/cache/trace/read.ts";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
+import type { CapacityResult } from "../core/capacity.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
 import type { MetricId } from "../core/metric.ts";
@@ -40,6 +41,8 @@ export interface RunResult {
   readonly kept: readonly Change[];
   /** Of the confirmation: everything kept against the baseline. */
   readonly effects: readonly Effect[];
+  /** Where the persona asks for it: once on the baseline, and once on everything kept; not paired. */
+  readonly capacity?: { readonly [Of in "baseline" | "kept"]?: CapacityResult };
 }
 
 /** What taking the arms down and writing the report needs of the budget. */
@@ -228,7 +231,10 @@ function loadOf(
   workload: WorkloadDefinition,
   data: Awaited<ReturnType<typeof loadParameters>>,
 ): Pick<BenchOptions, "runLoad" | "saturate"> {
-  const limits = persona.objectives.map(({ metric, goal }) => ({ metric, limit: goal }));
+  const limits = [
+    ...persona.objectives.map(({ metric, goal }) => ({ metric, limit: goal })),
+    ...(persona.capacity?.users?.slos ?? []),
+  ];
   const { timeoutMs } = persona.workload;
   const plan = {
     workload,
@@ -306,7 +312,14 @@ function resultOf(context: Context, job: Job, recording: Recording, report: stri
     detail: finished.detail,
     kept: stillApplied(events),
     effects: confirmed?.effects ?? [],
+    ...capacityOf(events),
   };
+}
+
+function capacityOf(events: readonly RunEvent[]): Pick<RunResult, "capacity"> {
+  const measured = events.filter((event) => event.type === "capacity-measured");
+  if (measured.length === 0) return {};
+  return { capacity: Object.fromEntries(measured.map(({ of, result }) => [of, result])) };
 }
 
 function stillApplied(events: readonly RunEvent[]): readonly Change[] {

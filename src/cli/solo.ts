@@ -10,6 +10,7 @@ import { openSolo, type Solo, type SoloOptions } from "../target/solo.ts";
 import { openSource, type Source } from "../target/source.ts";
 import { targetState } from "../target/up.ts";
 import { openUrl } from "../target/url-arms.ts";
+import type { LoadOptions } from "../target/window.ts";
 import type { BenchJob } from "./bench-session.ts";
 import type { Context } from "./context.ts";
 import { environmentFacts, gitCommit } from "./environment.ts";
@@ -22,7 +23,7 @@ import type { Progress } from "./progress.ts";
 
 export interface OpenSolo extends Pick<
   Solo,
-  "sample" | "observe" | "saturate" | "probe" | "databaseUrl" | "redisUrl"
+  "sample" | "observe" | "saturate" | "probe" | "change" | "databaseUrl" | "redisUrl"
 > {
   readonly side: GateSide;
   readonly scale: string | undefined;
@@ -30,17 +31,23 @@ export interface OpenSolo extends Pick<
   readonly warnings: readonly string[];
 }
 
+/** What a command wants of its solo besides. */
+export interface SoloExtras extends Pick<SoloOptions, "readTrace"> {
+  /** Watches each window while its load is sent. */
+  readonly aroundLoad?: (runLoad: LoadOptions["runLoad"]) => LoadOptions["runLoad"];
+}
+
 export async function withSolo<T>(
   context: Context,
   job: BenchJob,
   progress: Progress,
   use: (solo: OpenSolo) => Promise<T>,
-  tracing: Pick<SoloOptions, "readTrace"> = {},
+  extras: SoloExtras = {},
 ): Promise<T> {
   const { url } = job.options;
   return url === undefined
-    ? withStarted(context, job, progress, use, tracing)
-    : withUrl(context, job, url, progress, use);
+    ? withStarted(context, job, progress, use, extras)
+    : withUrl(context, job, url, progress, use, extras);
 }
 
 async function withStarted<T>(
@@ -48,7 +55,7 @@ async function withStarted<T>(
   job: BenchJob,
   progress: Progress,
   use: (solo: OpenSolo) => Promise<T>,
-  tracing: Pick<SoloOptions, "readTrace">,
+  { aroundLoad, ...tracing }: SoloExtras,
 ): Promise<T> {
   const { target, seed, options } = job;
   const scale = scaleOf(options, target);
@@ -70,7 +77,7 @@ async function withStarted<T>(
         signal: context.signal,
         detail: true,
         ...tracing,
-        ...loadFunctions(requestOf(job.plan, target), data),
+        ...watched(loadFunctions(requestOf(job.plan, target), data), aroundLoad),
       });
       try {
         return await use({
@@ -121,6 +128,7 @@ async function withUrl<T>(
   url: string,
   progress: Progress,
   use: (solo: OpenSolo) => Promise<T>,
+  { aroundLoad }: SoloExtras,
 ): Promise<T> {
   const { target, plan } = job;
   const data = await loadParameters(await databaseOf(context, target), plan.workload);
@@ -132,7 +140,10 @@ async function withUrl<T>(
     {
       signal: context.signal,
       detail: true,
-      ...loadFunctions({ ...requestOf(plan, target), foreignWorkKnown: false }, data),
+      ...watched(
+        loadFunctions({ ...requestOf(plan, target), foreignWorkKnown: false }, data),
+        aroundLoad,
+      ),
     },
   );
   try {
@@ -146,6 +157,13 @@ async function withUrl<T>(
   } finally {
     await solo.close();
   }
+}
+
+function watched<T extends Pick<LoadOptions, "runLoad">>(
+  functions: T,
+  around: SoloExtras["aroundLoad"],
+): T {
+  return around ? { ...functions, runLoad: around(functions.runLoad) } : functions;
 }
 
 /** Where parameters are read from by SQL: the target's own database, or that of the target that `target up` left running. */

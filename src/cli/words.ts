@@ -59,6 +59,23 @@ export function confirmedLines(
   return `\n${style.strong("Confirmed: everything kept against the baseline")}\n${effectsTable(event.effects, ["baseline", "kept"])}\n  ${event.detail}`;
 }
 
+/** The search in its own words, and what became of the overload; what is missing is told by warnings. */
+export function capacityLines({
+  of,
+  result: { users, overload },
+}: Extract<RunEvent, { type: "capacity-measured" }>): string {
+  const title = of === "baseline" ? "baseline" : "kept configuration";
+  return [
+    `Capacity of the ${title}, measured once:`,
+    ...(users ? [`  users: ${users.detail}`] : []),
+    ...(overload
+      ? [
+          `  overload: ${formatQuantity("per-second", overload.goodputPerSecond)} of goodput at ${formatQuantity("per-second", overload.requestsPerSecondOffered)} offered (peak ${formatQuantity("per-second", overload.peakPerSecond)}), ${formatRatio(overload.rejectedShare)} rejected, ${formatRatio(overload.failedShare)} failed`,
+        ]
+      : []),
+  ].join("\n");
+}
+
 export function noiseLine(event: Extract<RunEvent, { type: "noise-measured" }>): string {
   return `A/A: ${event.pairs} pairs of the baseline with itself; a trial here can prove an effect of ${formatRatio(event.detectable)} or more.`;
 }

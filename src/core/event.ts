@@ -1,6 +1,7 @@
 /** The journal's record types. Report, status and rollback read nothing else. */
 import type { CapacityResult } from "./capacity.ts";
 import type { Change, Knob, KnobValue } from "./knob.ts";
+import type { MetricId } from "./metric.ts";
 import type { ProbeLoad } from "./observation.ts";
 import type { Sample } from "./sample.ts";
 import type { Candidate, ConstraintResult, Decision, Effect, Role } from "./trial.ts";
@@ -58,6 +59,8 @@ export type RunEvent =
   /** A/A pairs: the incumbent on both arms. */
   | {
       readonly type: "noise-measured";
+      /** What `detectable` is of; absent in journals of earlier versions: the first strategy's objective. */
+      readonly objective?: MetricId;
       readonly effects: readonly Effect[];
       readonly detectable: number;
       readonly pairs: number;

@@ -60,9 +60,18 @@ export function isCapacityMetricId(id: string): id is CapacityMetricId {
 }
 
 export function metricOf(id: MetricId): Metric {
-  const found = byId.get(id);
-  if (!found) throw new Error(`no metric ${id}`);
-  return found;
+  return byId.get(id) ?? unknownMetric(id);
+}
+
+/** Of a metric, or of what only the capacity blocks measure. */
+export function goalMetricOf(
+  id: MetricId | CapacityMetricId,
+): Pick<Metric, "id" | "title" | "unit" | "better"> {
+  return capacity.find((each) => each.id === id) ?? byId.get(id) ?? unknownMetric(id);
+}
+
+function unknownMetric(id: string): never {
+  throw new Error(`no metric ${id}`);
 }
 
 /** A value with its unit, as every table and sentence shows it: `25.5 ms`, `98.1 %`, `-1.19 ms`, `12.9 MB`, `130/s`. */

@@ -102,7 +102,10 @@ export interface Ask<O> {
   readonly observation: O;
   readonly history: readonly Past[];
   readonly strategy: Strategy;
-  /** Relative change of the phase objective that A/A pairs show on this machine (0.04 = 4 %). */
+  /**
+   * Change of the phase's objective that A/A pairs show on this machine: relative for ratios (0.04 = 4 %), in the metric's unit for
+   * differences; 0 where they do not show it.
+   */
   readonly noiseFloor: number;
   readonly candidatesMax: number;
   /** Of the run's windows; absent where nobody measured it. */

@@ -19,6 +19,9 @@ export interface CapacityObjective {
   readonly weight: number;
 }
 
+/** An objective that a run can judge. */
+export type JudgedObjective = Objective | CapacityObjective;
+
 /** An objective that no version of perfopt measures yet: shown as not measured, never judged. */
 export interface PlannedObjective {
   readonly metric: PlannedMetricId;

@@ -68,6 +68,7 @@ function note(
     case "trial-decided":
     case "phase-finished":
     case "confirmed":
+    case "capacity-measured":
     case "warning":
     case "run-finished":
     case "rolled-back":

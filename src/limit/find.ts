@@ -7,6 +7,7 @@ import type { Slo } from "../core/slo.ts";
 import { readWindow, type Reading, type WindowKind } from "./reading.ts";
 import { limitResult, loadInWords, type Measured } from "./result.ts";
 import { nextStep, type SearchSettings } from "./search.ts";
+import { PRECISION } from "./windows.ts";
 
 export interface LimitSearch {
   readonly unit: LimitResult["unit"];
@@ -47,7 +48,6 @@ const DEFAULTS = {
   "requests/s": { from: 20, least: 1, most: 100_000 },
   users: { from: 2, least: 1, most: 10_000 },
 } as const;
-const PRECISION = 0.05;
 const WINDOWS_MAX = 60;
 const FALLING_BEHIND: ReadonlySet<ValidityCheck["id"]> = new Set([
   "rate-reached",

@@ -38,7 +38,10 @@ export function limitResult(settings: SearchSettings, measured: readonly Measure
 
 /** `1 user`, `250 requests/s`. */
 export function loadInWords(unit: LimitResult["unit"], load: number): string {
-  if (unit === "users") return `${load} ${load === 1 ? "user" : "users"}`;
+  if (unit === "users") {
+    const users = Math.round(load);
+    return `${users} ${users === 1 ? "user" : "users"}`;
+  }
   return `${load >= 1_000 ? Math.round(load) : significant(load).replace(/\.0+$/, "")} requests/s`;
 }
 

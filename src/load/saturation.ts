@@ -70,7 +70,7 @@ export async function findSaturation(
 }
 
 /** Pauses within sessions would make the number of users the limit, and not the service. */
-function withoutThinking({ sessions, ...workload }: WorkloadDefinition): WorkloadDefinition {
+export function withoutThinking({ sessions, ...workload }: WorkloadDefinition): WorkloadDefinition {
   if (!sessions) return workload;
   const hurried = sessions.map(({ steps, ...session }) => ({
     ...session,

@@ -27,7 +27,8 @@ export async function confirm(run: Run, state: RunState): Promise<string> {
 }
 
 function pairsThatFit(run: Run): number {
-  const fits = Math.floor((run.deadline - run.clock.now()) / costsOf(run.persona).pairMs);
+  const leftMs = run.deadline - run.clock.now() - (run.plan.capacity?.keptMs ?? 0);
+  const fits = Math.floor(leftMs / costsOf(run.persona).pairMs);
   return Math.min(CONFIRM_PAIRS, Math.max(CONFIRM_PAIRS_LEAST, fits));
 }
 

@@ -1,5 +1,5 @@
 /** The A/A block: the incumbent on both arms, to know what this machine can tell apart before anything is tried. */
-import { metricOf } from "../core/metric.ts";
+import { metricOf, type MetricId } from "../core/metric.ts";
 import type { Pair } from "../core/trial.ts";
 import { PerfoptError } from "../core/errors.ts";
 import { fixedEffects, noiseOf } from "../decide/noise.ts";
@@ -7,20 +7,27 @@ import { NOISE_PAIRS } from "../plan.ts";
 import { measurePair } from "./pairs.ts";
 import type { Run, RunState } from "./run.ts";
 
-/** Measures A/A pairs and journals them; returns the smallest relative change that a trial could prove. */
-export async function measureNoise(run: Run, state: RunState): Promise<number> {
+/** Measures A/A pairs and journals them; returns them. Throws cannot-measure when no phase's objective is known of them. */
+export async function measureNoise(run: Run, state: RunState): Promise<readonly Pair[]> {
   await run.bench.setArm("candidate", []);
   const pairs = await measurePairs(run, state, "noise", NOISE_PAIRS);
   checkConstraints(run, pairs);
-  const objective = firstObjective(run);
-  const { noiseFloor, detectable } = noiseOf(pairs, objective, run.plan.pairsMax);
+  const objective = shownObjective(run, pairs);
   await run.journal.append({
     type: "noise-measured",
+    objective,
     effects: fixedEffects(pairs, run.watched),
-    detectable,
+    detectable: noiseOf(pairs, objective, run.plan.pairsMax).detectable,
     pairs: pairs.length,
   });
-  return noiseFloor;
+  return pairs;
+}
+
+/** What A/A pairs show of a phase's objective: relative for ratios, in its own unit for differences; 0 where they do not show it. */
+export function noiseFloorOf(run: Run, state: RunState, objective: MetricId): number {
+  return shows(state.noise, objective)
+    ? noiseOf(state.noise, objective, run.plan.pairsMax).noiseFloor
+    : 0;
 }
 
 /** A fixed number of valid pairs. Throws cannot-measure when too many windows are invalid. */
@@ -64,14 +71,31 @@ function checkConstraints(run: Run, pairs: readonly Pair[]): void {
   );
 }
 
-function firstObjective(run: Run) {
-  const strategy = run.persona.strategies.find((each) => each.tuner !== undefined);
-  if (!strategy) {
+/** That of the first phase whose objective all windows have; of the first phase at all when none has, which then throws. */
+function shownObjective(run: Run, pairs: readonly Pair[]): MetricId {
+  const objectives = run.plan.phases
+    .filter(({ tuner }) => tuner !== undefined)
+    .flatMap(
+      ({ name }) =>
+        run.persona.strategies.find((strategy) => strategy.name === name)?.objective ?? [],
+    );
+  const [first] = objectives;
+  if (first === undefined) {
     throw new PerfoptError(
       "bad-input",
       `persona ${run.persona.name} has no strategy that this version can run`,
       "run `perfopt personas list` to see what can",
     );
   }
-  return strategy.objective;
+  return objectives.find((objective) => shows(pairs, objective)) ?? first;
+}
+
+function shows(pairs: readonly Pair[], metric: MetricId): boolean {
+  return (
+    pairs.length > 0 &&
+    pairs.every(
+      ({ incumbent, candidate }) =>
+        incumbent.metrics[metric] !== undefined && candidate.metrics[metric] !== undefined,
+    )
+  );
 }

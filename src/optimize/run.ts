@@ -5,6 +5,7 @@ import type { Past } from "../core/observation.ts";
 import type { Persona, Strategy } from "../core/persona.ts";
 import type { Plan, PlanPhase } from "../core/plan.ts";
 import type { Bench, Clock, Journal, Target } from "../core/ports.ts";
+import type { Pair } from "../core/trial.ts";
 import type { AnyTuner } from "../tuners/tuner.ts";
 
 export interface Run {
@@ -48,7 +49,10 @@ export interface RunState {
   requestsPerSecond: number;
   /** Undefined until somebody needs it. */
   saturationRequestsPerSecond: number | undefined;
-  noiseFloor: number;
+  /** The A/A pairs; none until they are measured. */
+  noise: readonly Pair[];
+  /** Users that the baseline was shown to carry; undefined until that is known. */
+  usersHeld: number | undefined;
   nextSeed: number;
 }
 

@@ -10,7 +10,7 @@ const BORROW = 1.75;
 export function phaseDeadline(run: Run, phase: PlanPhase): number {
   const runnable = run.plan.phases.filter((each) => each.tuner !== undefined);
   const phasesLeft = runnable.length - runnable.indexOf(phase);
-  const end = run.deadline - costsOf(run.persona).confirmMs;
+  const end = run.deadline - costsOf(run.persona).confirmMs - (run.plan.capacity?.keptMs ?? 0);
   const now = run.clock.now();
   const share = Math.max(0, end - now) / phasesLeft;
   return now + (phasesLeft === 1 ? share : share * BORROW);

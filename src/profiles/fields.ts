@@ -34,6 +34,8 @@ export const scalar = () =>
   });
 
 export const duration = () => quantity("ms");
+export const positiveDuration = () =>
+  duration().refine((value) => value > 0, { error: "expected more than zero" });
 export const share = () => quantity("ratio");
 
 /** A number or text that stands for one, in a unit that a sibling decides: read with `parseQuantity`. */

@@ -18,6 +18,7 @@ import type {
   PlannedObjective,
   Strategy,
 } from "../core/persona.ts";
+import { capacity, missingBlock } from "./capacity-schema.ts";
 import * as field from "./fields.ts";
 import { settings } from "./settings.ts";
 import { suggestion } from "./suggest.ts";
@@ -40,6 +41,9 @@ export function personaSchema(knownTuners?: readonly string[]) {
         .array(objective())
         .min(1)
         .describe("What the persona wants, the most important first: reports lead with it."),
+      capacity: capacity()
+        .exactOptional()
+        .describe("What a run measures before and after of how much the service carries."),
       strategies: z
         .array(strategy(knownTuners))
         .min(1)
@@ -71,6 +75,7 @@ export function personaSchema(knownTuners?: readonly string[]) {
         .describe("How much time and how many trials a run may use."),
     })
     .transform(field.checked(uniqueObjectives))
+    .transform(field.checked(measuredCapacity))
     .transform(toPersona);
 }
 
@@ -115,10 +120,8 @@ function workload() {
         ),
       rate: rate().describe("How many requests a second are sent."),
       warmup: field.duration().describe("Load before each window that is not measured."),
-      window: positive(field.duration()).describe("How long one measurement lasts."),
-      timeout: positive(field.duration()).describe(
-        "A request that takes longer counts as an error.",
-      ),
+      window: field.positiveDuration().describe("How long one measurement lasts."),
+      timeout: field.positiveDuration().describe("A request that takes longer counts as an error."),
     })
     .transform(({ warmup, window, timeout, ...rest }) => ({
       ...rest,
@@ -262,10 +265,14 @@ function constraint() {
 
 function measuredMetric() {
   return z.enum(metricIds, {
-    error: ({ input }) =>
-      plannedIds.some((id) => id === input)
+    error: ({ input }) => {
+      if (capacityIds.some((id) => id === input)) {
+        return "expected a metric that every window reports";
+      }
+      return plannedIds.some((id) => id === input)
         ? "expected a metric that this version measures"
-        : undefined,
+        : undefined;
+    },
   });
 }
 
@@ -302,6 +309,19 @@ function uniqueObjectives(
   input.objectives.forEach(({ metric }, index, all) => {
     if (all.findIndex((each) => each.metric === metric) === index) return;
     const message = `expected one objective a metric, found "${metric}" again`;
+    context.addIssue({ code: "custom", path: ["objectives", index, "metric"], message });
+  });
+}
+
+/** A goal that nothing measures would never be met, and the reader would not know why. */
+function measuredCapacity(
+  input: Pick<Persona, "capacity"> & { readonly objectives: readonly AnyObjective[] },
+  context: z.RefinementCtx,
+): void {
+  input.objectives.forEach(({ metric }, index) => {
+    const missing = isCapacityMetricId(metric) ? missingBlock(metric, input.capacity) : undefined;
+    if (missing === undefined) return;
+    const message = `expected a block ${missing}, which measures ${metric}, found none`;
     context.addIssue({ code: "custom", path: ["objectives", index, "metric"], message });
   });
 }

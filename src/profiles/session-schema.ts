@@ -1,8 +1,9 @@
 /** The schema of sessions: requests that follow each other, what they take from answers, and the pauses between them. */
 import { z } from "zod";
-import type { Capture, SessionStep, SessionTemplate, ThinkTime } from "../core/workload.ts";
+import type { Capture, SessionStep, SessionTemplate } from "../core/workload.ts";
 import * as field from "./fields.ts";
 import { noBodyInGet, parts, toTemplate } from "./request-schema.ts";
+import { think } from "./think-schema.ts";
 
 export type SessionInput = z.output<ReturnType<typeof session>>;
 
@@ -64,31 +65,6 @@ function step() {
         ),
     })
     .superRefine(noBodyInGet);
-}
-
-function think() {
-  return z
-    .union(
-      [
-        field.duration(),
-        z.strictObject({ uniform: z.tuple([field.duration(), field.duration()]) }),
-        z.strictObject({ exponential: field.duration() }),
-      ],
-      {
-        error:
-          "expected a pause such as 2s, { uniform: [1s, 3s] } or { exponential: 2s }, where 2s is the mean",
-      },
-    )
-    .transform((input, context): ThinkTime => {
-      if (typeof input === "number") return { kind: "fixed", ms: input };
-      if ("exponential" in input) return { kind: "exponential", meanMs: input.exponential };
-      const [minMs, maxMs] = input.uniform;
-      if (minMs > maxMs) {
-        const message = "expected the shorter pause first, the longer one second";
-        context.addIssue({ code: "custom", path: ["uniform"], message });
-      }
-      return { kind: "uniform", minMs, maxMs };
-    });
 }
 
 const JSON_PATH = /^(?:[^.[\]\s]+|\[\d+\])(?:\.[^.[\]\s]+|\[\d+\])*$/;

@@ -85,6 +85,8 @@ function settingProblem(name: string, value: KnobValue): string | undefined {
   if (kind === "bytes")
     return isQuantity("bytes", value) ? undefined : field.expectedQuantity("bytes");
   if (kind === "bool") return typeof value === "boolean" ? undefined : "expected true or false";
+  // Which values there are, only the target's knob says.
+  if (kind === "enum") return typeof value === "string" ? undefined : "expected one of its values";
   return typeof value === "number" && Number.isInteger(value) && value >= 0
     ? undefined
     : "expected a whole number";

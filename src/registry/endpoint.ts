@@ -2,7 +2,9 @@
 
 import type { Answer } from "./cache/answer.ts";
 import type { Cache } from "./cache/read-through.ts";
+import type { Compute } from "./compute/compute.ts";
 import type { Database } from "./database.ts";
+import type { Jobs } from "./jobs/jobs.ts";
 import type { Shape } from "./shape.ts";
 
 export const API_BASE = "/api/2.0/mlflow";
@@ -11,6 +13,9 @@ export const API_BASE = "/api/2.0/mlflow";
 export type Backend = {
   readonly database: Database;
   readonly cache: Cache;
+  readonly compute: Compute;
+  /** Absent in a service that takes no jobs. */
+  readonly jobs?: Jobs;
   readonly batchSizeRows: number;
 };
 

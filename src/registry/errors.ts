@@ -28,6 +28,16 @@ export class RegistryError extends Error {
   }
 }
 
+/** There is more to do than may wait: the client is told when to come back (Retry-After, whole seconds). */
+export class TooBusyError extends RegistryError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super("TEMPORARILY_UNAVAILABLE", message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 export function invalidParameter(message: string): RegistryError {
   return new RegistryError("INVALID_PARAMETER_VALUE", message);
 }

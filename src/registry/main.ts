@@ -1,13 +1,21 @@
-// The model registry's server program: reads its settings, listens, and ends on SIGTERM or SIGINT.
+// The model registry's server program: reads its settings, listens, and ends on SIGTERM or SIGINT. With PROCESSES above 1 it supervises that many of itself.
 
+import { fileURLToPath } from "node:url";
 import { ConfigError, EXIT_BAD_CONFIG, readConfig } from "./config.ts";
+import { ChildFailedError } from "./gateway/children.ts";
+import { supervise } from "./gateway/supervisor.ts";
+import { tellListening, workerNumber } from "./gateway/worker-process.ts";
 import { startRegistry } from "./registry.ts";
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const registry = await startRegistry(config);
-  const stop = (signal: NodeJS.Signals): void => {
-    registry.log.info({ signal }, "shutting down");
+  const worker = workerNumber();
+  const alone = worker !== undefined || config.gateway.processes === 1;
+  const registry = alone
+    ? await startRegistry(config)
+    : await supervise(config, fileURLToPath(import.meta.url));
+  const stop = (why: string): void => {
+    registry.log.info({ signal: why }, "shutting down");
     registry.close().then(
       (drained) => {
         if (!drained)
@@ -21,6 +29,7 @@ async function main(): Promise<void> {
     );
   };
   process.once("SIGTERM", stop);
+  if (worker !== undefined) return work(registry.port, stop);
   process.once("SIGINT", stop);
   // Written whatever LOG_LEVEL says: with PORT=0 it is how the port becomes known.
   const { port } = registry;
@@ -29,9 +38,24 @@ async function main(): Promise<void> {
   );
 }
 
+/** A supervisor's process ends when told to, and when there is nobody left to tell it. */
+function work(port: number, stop: (why: string) => void): void {
+  const orphaned = (): void => {
+    // It may be on its way out already.
+    if (process.listenerCount("SIGTERM") > 0) stop("the supervisor is gone");
+  };
+  if (!process.connected) return orphaned();
+  process.once("disconnect", orphaned);
+  tellListening(port);
+}
+
+// Ctrl-C reaches every process of a terminal, and the supervisor decides; from the start, which takes longer than a finger.
+if (workerNumber() !== undefined) process.on("SIGINT", () => undefined);
+
 main().catch((error: unknown) => {
   const badConfig = error instanceof ConfigError;
   const reason = error instanceof Error ? error.message || error.name : String(error);
   process.stderr.write(`registry: ${badConfig ? "" : "could not start: "}${reason}\n`);
-  process.exitCode = badConfig ? EXIT_BAD_CONFIG : 1;
+  const childCode = error instanceof ChildFailedError ? error.exitCode : undefined;
+  process.exitCode = badConfig ? EXIT_BAD_CONFIG : (childCode ?? 1);
 });

@@ -2,11 +2,15 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CacheObserver } from "./cache/read-through.ts";
+import type { ComputeState } from "./compute/compute.ts";
+import { createComputeMetrics } from "./compute/metrics.ts";
+import type { ComputeMetrics } from "./compute/metrics.ts";
 import type { DatabaseObserver, PoolState } from "./database.ts";
 
 export type RegistryMetrics = {
   readonly registry: Registry;
   readonly cache: CacheCounters;
+  readonly compute: Omit<ComputeMetrics, "watch">;
   readonly database: Omit<DatabaseObserver, "connectionFailed">;
   readonly request: (method: string, route: string, status: number, seconds: number) => void;
   /** Ties the gauges to what they show; called once the pool and the cache exist. */
@@ -18,6 +22,7 @@ type GaugeSource = {
   readonly poolState: () => PoolState;
   readonly memoryBytes: () => number;
   readonly untold: () => number;
+  readonly compute: () => ComputeState;
 };
 
 const NOT_MODIFIED = 304;
@@ -58,9 +63,11 @@ export function createMetrics(): RegistryMetrics {
     buckets: WAIT_BUCKETS,
     registers,
   });
+  const compute = createComputeMetrics(registry);
   return {
     registry,
     cache: cacheCounters(registers),
+    compute,
     database: { statement: () => statements.inc(), waited: (seconds) => poolWait.observe(seconds) },
     request(method, route, status, seconds) {
       const labels = { method, route, status_class: `${Math.floor(status / 100)}xx` };
@@ -68,7 +75,10 @@ export function createMetrics(): RegistryMetrics {
       durations.observe(labels, seconds);
       if (status === NOT_MODIFIED) notModified.inc({ route });
     },
-    watch: (source) => addGauges(registry, source),
+    watch(source) {
+      addGauges(registry, source);
+      compute.watch(source.compute);
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { MODELS, modelScope } from "./cache/keys.ts";
 import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { doesNotExist } from "./errors.ts";
+import { writeWithEvent } from "./jobs/events.ts";
 import { name, version } from "./fields.ts";
 import { record, text } from "./shape.ts";
 import { noModel } from "./models.ts";
@@ -61,11 +62,14 @@ async function setAlias(
   version: number,
 ): Promise<object> {
   // One statement: it inserts only if the version exists, so the foreign key need not be asked afterwards.
-  const set = await backend.database.query(
-    `INSERT INTO registered_model_aliases (name, alias, version)
-     SELECT name, $2, version FROM model_versions WHERE name = $1 AND version = $3
-     ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version RETURNING alias`,
-    [name, alias, version],
+  const event = { name: "model_version_alias.created", data: { name, alias, version } } as const;
+  const set = await writeWithEvent(backend, event, (connection) =>
+    connection.query(
+      `INSERT INTO registered_model_aliases (name, alias, version)
+       SELECT name, $2, version FROM model_versions WHERE name = $1 AND version = $3
+       ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version RETURNING alias`,
+      [name, alias, version],
+    ),
   );
   if (set.length === 0) throw noVersion(name, version);
   await backend.cache.invalidate([MODELS, modelScope(name)]);
@@ -73,9 +77,12 @@ async function setAlias(
 }
 
 async function deleteAlias(backend: Backend, name: string, alias: string): Promise<object> {
-  const deleted = await backend.database.query(
-    "DELETE FROM registered_model_aliases WHERE name = $1 AND alias = $2 RETURNING alias",
-    [name, alias],
+  const event = { name: "model_version_alias.deleted", data: { name, alias } } as const;
+  const deleted = await writeWithEvent(backend, event, (connection) =>
+    connection.query(
+      "DELETE FROM registered_model_aliases WHERE name = $1 AND alias = $2 RETURNING alias",
+      [name, alias],
+    ),
   );
   if (deleted.length === 0) {
     const found = await backend.database.query("SELECT 1 FROM registered_models WHERE name = $1", [

@@ -98,8 +98,8 @@ async function holdsData(client: Client): Promise<boolean> {
 
 function help(): string {
   const sizes = SCALE_NAMES.map((name) => {
-    const { models, versions, experiments, runs } = SCALES[name];
-    return `  ${name.padEnd(7)} ${models} models, ${versions} versions, ${experiments} experiments, ${runs} runs, about ${Math.round((runs * 88 + versions * 4) / 1000)} thousand rows`;
+    const { models, versions, experiments, runs, artifacts } = SCALES[name];
+    return `  ${name.padEnd(7)} ${models} models, ${versions} versions, ${experiments} experiments, ${runs} runs, ${artifacts} artifacts, about ${Math.round((runs * 88 + versions * 4) / 1000)} thousand rows`;
   });
   return `Usage: DATABASE_URL=postgresql://... node dist/registry/seed.js [--scale small|medium|large] [--seed 42] [--force]
 

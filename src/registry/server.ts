@@ -8,12 +8,15 @@ import type {
   FastifyReply,
   FastifyRequest,
 } from "fastify";
+import { artifactEndpoints } from "./artifacts/endpoints.ts";
+import { addArtifactTransfer } from "./artifacts/transfer.ts";
 import { API_BASE } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
-import { RegistryError, toRegistryError } from "./errors.ts";
+import { RegistryError, TooBusyError, toRegistryError } from "./errors.ts";
 import { experimentEndpoints } from "./experiments.ts";
 import { describeFreshness, forbidKeeping } from "./http-cache.ts";
 import type { HttpCaching } from "./http-cache.ts";
+import { jobEndpoints } from "./jobs/endpoints.ts";
 import { logBatchEndpoints } from "./log-batch.ts";
 import { metricHistoryEndpoints } from "./metric-history.ts";
 import type { RegistryMetrics } from "./metrics.ts";
@@ -67,6 +70,7 @@ export function buildServer(
     );
   });
   for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint, backend, caching);
+  addArtifactTransfer(server, backend);
   addHealth(server, backend);
   server.get("/metrics", async (_request, reply) => {
     reply.type(metrics.registry.contentType);
@@ -80,10 +84,12 @@ function apiEndpoints(backend: Backend): Endpoint[] {
     ...modelEndpoints(backend),
     ...aliasEndpoints(backend),
     ...versionEndpoints(backend),
+    ...artifactEndpoints(backend),
     ...experimentEndpoints(backend),
     ...runEndpoints(backend),
     ...logBatchEndpoints(backend),
     ...metricHistoryEndpoints(backend),
+    ...jobEndpoints(backend),
   ];
 }
 
@@ -138,14 +144,16 @@ function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const answer = fromFastify(error) ?? toRegistryError(error);
-  if (answer.status >= 500) {
+  const answer = fromFastify(error, request.routeOptions.bodyLimit) ?? toRegistryError(error);
+  // A refusal under overload is no fault, and writing each down would be work when there is too much of it.
+  if (answer.status >= 500 && !(answer instanceof TooBusyError)) {
     request.log.error({ err: error, method: request.method, url: request.url }, answer.message);
   }
   return send(reply, answer);
 }
 
 function send(reply: FastifyReply, error: RegistryError): FastifyReply {
+  if (error instanceof TooBusyError) reply.header("retry-after", error.retryAfterSeconds);
   return reply
     .code(error.status)
     .type(JSON_TYPE)
@@ -153,7 +161,7 @@ function send(reply: FastifyReply, error: RegistryError): FastifyReply {
 }
 
 /** Fastify's own refusals: they carry the reason, but not MLflow's codes. */
-function fromFastify(error: FastifyError): RegistryError | undefined {
+function fromFastify(error: FastifyError, bodyLimit = BODY_BYTES_MAX): RegistryError | undefined {
   const [problem] = error.validation ?? [];
   if (problem !== undefined) {
     const missing = problem.params["missingProperty"];
@@ -169,7 +177,7 @@ function fromFastify(error: FastifyError): RegistryError | undefined {
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
     return new RegistryError(
       "INVALID_PARAMETER_VALUE",
-      `The request body is larger than ${BODY_BYTES_MAX} bytes.`,
+      `The request body is larger than ${bodyLimit} bytes.`,
     );
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {

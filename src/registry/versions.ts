@@ -7,6 +7,7 @@ import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { doesNotExist, invalidParameter } from "./errors.ts";
 import type { RegistryError } from "./errors.ts";
+import { eventStored, storeEvent } from "./jobs/events.ts";
 import {
   findStage,
   key,
@@ -173,8 +174,13 @@ async function createVersion(backend: Backend, input: Shaped<typeof createInput>
         [name, row.version, tags.map((tag) => tag.key), tags.map((tag) => tag.value)],
       );
     }
+    await storeEvent(backend, connection, {
+      name: "model_version.created",
+      data: { name, version: row.version, source: row.source, run_id: row.run_id },
+    });
     return presentVersion({ ...row, tags });
   });
+  eventStored(backend, "model_version.created");
   await backend.cache.invalidate([MODELS, modelScope(name)]);
   return { model_version: created };
 }
@@ -221,7 +227,12 @@ async function transition(
         [name, version, stage, now],
       );
     }
+    await storeEvent(backend, connection, {
+      name: "model_version.stage_transitioned",
+      data: { name, version, stage },
+    });
   });
+  eventStored(backend, "model_version.stage_transitioned");
   return presentChanged(backend, name, version);
 }
 

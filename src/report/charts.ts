@@ -1,5 +1,6 @@
 /** Every chart of a run, in the order of the report. */
 import { usableEffect } from "./effects.ts";
+import { capacityChart } from "./charts/capacity.ts";
 import { pairedChart } from "./charts/paired.ts";
 import { ladderChart } from "./charts/ladder.ts";
 import { responseCharts } from "./charts/response.ts";
@@ -15,6 +16,7 @@ export function drawCharts(summary: Summary): readonly Chart[] {
   const charts = [
     ...confirmCharts(summary),
     ladderChart("latency-ladder.svg", summary.confirmBlock),
+    capacityChart("capacity-users.svg", start.event.persona.capacity?.users, summary.capacity),
     ...summary.phases.flatMap((phase) => [
       ...responseCharts(phase, entries, start.event.baselineValues, knobs, (knob) =>
         fileName("curve", String(phase.number), knob),

@@ -1,8 +1,14 @@
 /** Measured values, effects, goals and journal citations as a reader sees them; what is missing is called so. */
 import { describeIndex } from "../core/index-definition.ts";
 import type { Change, Knob, KnobValue } from "../core/knob.ts";
-import { formatQuantity, metricOf, type MetricId } from "../core/metric.ts";
-import type { Objective } from "../core/persona.ts";
+import {
+  formatQuantity,
+  goalMetricOf,
+  metricOf,
+  type CapacityMetricId,
+  type MetricId,
+} from "../core/metric.ts";
+import type { JudgedObjective } from "../core/persona.ts";
 import type { Effect } from "../core/trial.ts";
 import {
   formatBytes,
@@ -18,13 +24,16 @@ type Kind = "metric" | "compare";
 
 export const NOT_MEASURED = "not measured";
 
-export function formatMetric(id: MetricId, value: number | undefined): string {
+export function formatMetric(id: MetricId | CapacityMetricId, value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return NOT_MEASURED;
-  return formatQuantity(metricOf(id).unit, value);
+  return formatQuantity(goalMetricOf(id).unit, value);
 }
 
-export function formatReading(id: MetricId, reading: Reading | undefined): string {
-  return formatMetric(id, reading?.median);
+export function formatReading(
+  id: MetricId | CapacityMetricId,
+  reading: Reading | undefined,
+): string {
+  return reading?.words ?? formatMetric(id, reading?.median);
 }
 
 /** `-36.8 %`, or for metrics compared by difference `+6.2 points` or `-3.10 ms`. */
@@ -58,9 +67,9 @@ export function formatDetectable(metric: MetricId, distance: number): string {
   return unit === "ratio" ? formatPoints(distance) : formatMetric(metric, distance);
 }
 
-export function formatGoal(objective: Objective, goal: number | undefined): string {
+export function formatGoal(objective: JudgedObjective, goal: number | undefined): string {
   if (goal === undefined) return "none";
-  const word = metricOf(objective.metric).better === "lower" ? "at most" : "at least";
+  const word = goalMetricOf(objective.metric).better === "lower" ? "at most" : "at least";
   return `${word} ${neat(formatMetric(objective.metric, goal))}`;
 }
 

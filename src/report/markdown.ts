@@ -3,6 +3,7 @@ import { redactSecrets } from "../core/errors.ts";
 import type { Chart } from "./charts/frame.ts";
 import { cite } from "./format.ts";
 import { blocks, code, plain } from "./markdown-text.ts";
+import { capacitySection } from "./sections/capacity.ts";
 import { discardedSection } from "./sections/discarded.ts";
 import { environmentSection } from "./sections/environment.ts";
 import { invocationSection } from "./sections/invocation.ts";
@@ -44,12 +45,16 @@ export function renderMarkdown(summary: Summary, options: MarkdownOptions): stri
 function sectionsOf(summary: Summary, options: MarkdownOptions): readonly Section[] {
   const { journalFile, rollbackCommand, charts } = options;
   const predictions = predictionsSection(summary);
+  const capacity = capacitySection(summary, charts);
   return [
     { title: "Verdict", write: () => verdictSection(summary) },
     { title: "How it was invoked, and what that means", write: () => invocationSection(summary) },
     { title: "Strategy of the persona", write: () => strategySection(summary) },
     { title: "The phases in sequence", write: (number) => phasesSection(summary, charts, number) },
     { title: "Overall results", write: () => overallSection(summary) },
+    ...(capacity === undefined
+      ? []
+      : [{ title: "Capacity: users within the SLO, and overload", write: () => capacity }]),
     { title: "Satisfaction of the persona", write: () => satisfactionSection(summary) },
     { title: "Tried and not kept", write: () => discardedSection(summary) },
     ...(predictions === undefined

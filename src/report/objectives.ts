@@ -1,14 +1,14 @@
 /** The persona's objectives against what was measured, and the satisfaction that follows from them by a printed formula. */
-import { metricOf } from "../core/metric.ts";
-import type { Objective } from "../core/persona.ts";
+import { goalMetricOf } from "../core/metric.ts";
+import type { JudgedObjective } from "../core/persona.ts";
 import type { Effect } from "../core/trial.ts";
-import { readEffect } from "./effects.ts";
+import { readEffect, type EffectReading } from "./effects.ts";
 import type { Reading } from "./windows.ts";
 
-type GoalStatus = "met" | "missed" | "not measured";
+export type GoalStatus = "met" | "missed" | "not measured";
 
 export interface ObjectiveResult {
-  readonly objective: Objective;
+  readonly objective: JudgedObjective;
   readonly before: Reading | undefined;
   readonly after: Reading | undefined;
   /** From the confirm block alone. */
@@ -20,6 +20,14 @@ export interface ObjectiveResult {
   /** Of the windows that `status` was read from, those on the good side of the goal. */
   readonly windowsMet: number;
   readonly windows: number;
+  /** Of a goal of the capacity blocks: measured once before and once after. */
+  readonly unpaired?: UnpairedChange;
+}
+
+export interface UnpairedChange {
+  readonly reading: EffectReading;
+  /** As a table and a sentence say it. */
+  readonly words: string;
 }
 
 interface Credit {
@@ -37,7 +45,7 @@ export interface Satisfaction {
 
 /** `after` undefined: the final state was not measured, so no goal counts as met. */
 export function judgeObjective(
-  objective: Objective,
+  objective: JudgedObjective,
   before: Reading | undefined,
   after: Reading | undefined,
   effect: Effect | undefined,
@@ -68,13 +76,17 @@ export function satisfactionOf(results: readonly ObjectiveResult[]): Satisfactio
   return { credits, score: sum / weights };
 }
 
-function statusOf(objective: Objective, reading: Reading | undefined, goal: number): GoalStatus {
+export function statusOf(
+  objective: JudgedObjective,
+  reading: Reading | undefined,
+  goal: number,
+): GoalStatus {
   if (!reading) return "not measured";
   return reaches(objective, reading.median, goal) ? "met" : "missed";
 }
 
-function reaches(objective: Objective, value: number, goal: number): boolean {
-  return metricOf(objective.metric).better === "lower" ? value <= goal : value >= goal;
+function reaches(objective: JudgedObjective, value: number, goal: number): boolean {
+  return goalMetricOf(objective.metric).better === "lower" ? value <= goal : value >= goal;
 }
 
 /** A step towards a missed goal counts only where the paired interval shows that there was one. */
@@ -83,12 +95,18 @@ function creditOf(result: ObjectiveResult): Credit {
   if (status === "not measured") return { result, credit: 0, because: "not measured, counts as 0" };
   if (status === "met") return { result, credit: 1, because: "goal met" };
   if (before === after) return { result, credit: 0, because: "missed, nothing changed" };
-  if (!before || !after || !effect)
+  const { unpaired } = result;
+  const reading = unpaired ? unpaired.reading : effect && readEffect(effect);
+  if (!before || !after || reading === undefined)
     return { result, credit: 0, because: "missed, no paired effect" };
   if (result.statusBefore === "met")
     return { result, credit: 0, because: "missed, was met before" };
-  if (readEffect(effect) !== "better")
-    return { result, credit: 0, because: "missed, no improvement proven" };
+  if (reading !== "better")
+    return {
+      result,
+      credit: 0,
+      because: unpaired ? "missed, no improvement shown" : "missed, no improvement proven",
+    };
   const progress = (before.median - after.median) / (before.median - objective.goal);
   return {
     result,

@@ -3,6 +3,7 @@ import { PerfoptError } from "../core/errors.ts";
 import type { Entry } from "../core/event.ts";
 import type { Knob } from "../core/knob.ts";
 import type { MetricId } from "../core/metric.ts";
+import { capacityOf, judgeCapacity, type CapacityLines } from "./capacity.ts";
 import { changeRecords, netChanges, type ChangeRecord, type NetChanges } from "./changes.ts";
 import { isUsable, usableEffect } from "./effects.ts";
 import { linesOf, type Line } from "./lines.ts";
@@ -45,6 +46,7 @@ export interface Summary {
   readonly basis: Basis;
   readonly objectives: readonly ObjectiveResult[];
   readonly satisfaction: Satisfaction | undefined;
+  readonly capacity: CapacityLines;
   readonly changes: readonly ChangeRecord[];
   readonly net: NetChanges;
   readonly warnings: readonly Line<"warning">[];
@@ -71,7 +73,11 @@ export function summarise(entries: readonly Entry[]): Summary {
   const changes = changeRecords(entries);
   const outcome = outcomeOf(entries);
   const basis = basisOf(confirmed, confirmBlock, kept, changes, outcome);
-  const objectives = judgeAll(basis, start, confirmed, confirmBlock, noiseBlock, entries);
+  const capacity = capacityOf(entries);
+  const objectives = [
+    ...judgeAll(basis, start, confirmed, confirmBlock, noiseBlock, entries),
+    ...judgeCapacity(start.event.persona.capacityObjectives ?? [], capacity, basis),
+  ];
   return {
     entries,
     start,
@@ -87,6 +93,7 @@ export function summarise(entries: readonly Entry[]): Summary {
     basis,
     objectives,
     satisfaction: satisfactionOf(objectives),
+    capacity,
     changes,
     net: netChanges(changes),
     warnings: linesOf(entries, "warning"),

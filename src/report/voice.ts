@@ -1,5 +1,5 @@
 /** What the persona says: chosen by the outcome, made of its numbers, and without praise while a goal is missed. */
-import { metricOf } from "../core/metric.ts";
+import { goalMetricOf } from "../core/metric.ts";
 import { readEffect } from "./effects.ts";
 import { formatGoal, formatReading } from "./format.ts";
 import type { ObjectiveResult } from "./objectives.ts";
@@ -26,7 +26,8 @@ export function voiceLine(summary: Summary): string {
 function confirmedLine(objectives: readonly ObjectiveResult[]): string {
   const [first] = objectives;
   const open = objectives.filter(({ status }) => status !== "met");
-  const reading = first?.effect ? readEffect(first.effect) : "no change shown";
+  const reading =
+    first?.unpaired?.reading ?? (first?.effect ? readEffect(first.effect) : "no change shown");
   const moved = first ? `${journey(first)}. ` : "";
   if (open.length > 0) {
     if (reading === "worse") return `${moved}That is the wrong way. ${standing(objectives)}`;
@@ -45,7 +46,7 @@ function confirmedLine(objectives: readonly ObjectiveResult[]): string {
 }
 
 function journey({ objective, before, after }: ObjectiveResult): string {
-  return `${metricOf(objective.metric).title} went from ${formatReading(objective.metric, before)} to ${formatReading(objective.metric, after)}`;
+  return `${goalMetricOf(objective.metric).title} went from ${formatReading(objective.metric, before)} to ${formatReading(objective.metric, after)}`;
 }
 
 /** Where the goals are, with the missed ones by name and number. */
@@ -54,7 +55,7 @@ function standing(objectives: readonly ObjectiveResult[]): string {
   if (open.length === 0) return "All my goals hold as it is.";
   const list = open.map(({ objective, after }) => {
     const now = after ? formatReading(objective.metric, after) : "not measured";
-    return `${metricOf(objective.metric).title} is ${now} where I want ${formatGoal(objective, objective.goal)}`;
+    return `${goalMetricOf(objective.metric).title} is ${now} where I want ${formatGoal(objective, objective.goal)}`;
   });
   return `I still miss ${open.length} of ${objectives.length}: ${list.join("; ")}.`;
 }

@@ -36,6 +36,8 @@ export interface Reading {
   readonly greatest: number;
   readonly values: readonly number[];
   readonly seqs: readonly number[];
+  /** Shown instead of the median, where that alone would say too much: `300 or more`. */
+  readonly words?: string;
 }
 
 export interface PairValues {

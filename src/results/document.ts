@@ -5,9 +5,11 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { messageOf, PerfoptError, redactSecrets } from "../core/errors.ts";
 import type { GateResult, SelfTestResult } from "../core/gate.ts";
+import type { DoctorResult } from "../core/diagnosis.ts";
 import type { HistoryRecord } from "../core/history.ts";
 import type { BenchResult } from "../core/result.ts";
 import { benchSchema, historySchema } from "./bench-schema.ts";
+import { doctorSchema } from "./doctor-schema.ts";
 import { gateSchema, selfTestSchema } from "./gate-schema.ts";
 
 /** What `--json` prints and `--output` writes. */
@@ -44,7 +46,13 @@ export const HISTORY: Kind<HistoryRecord> = {
   schema: historySchema,
 };
 
-const KINDS: readonly Kind<unknown>[] = [BENCH, GATE, SELF_TEST, HISTORY];
+export const DOCTOR: Kind<DoctorResult> = {
+  name: "perfopt-doctor",
+  made: "perfopt doctor",
+  schema: doctorSchema,
+};
+
+const KINDS: readonly Kind<unknown>[] = [BENCH, GATE, SELF_TEST, HISTORY, DOCTOR];
 
 /** All that this version reads and writes. */
 const MAJOR = 1;

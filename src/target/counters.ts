@@ -4,7 +4,8 @@ import type { Client } from "pg";
 import { OWN_MARK } from "../core/sample.ts";
 import type { StatementStats } from "../core/sample.ts";
 import { cpuByProcess, reapedCpuMs, type TreeUse } from "./proc.ts";
-import { scrape, type MetricsPage, type SeriesValues } from "./prometheus.ts";
+import { NO_HISTOGRAMS, type HistogramValues } from "./histograms.ts";
+import { scrapeAll, type MetricsPage, type SeriesValues } from "./prometheus.ts";
 import { askInfo, type Info } from "./redis-server.ts";
 import { readServiceUse, type ServiceUse } from "./service-use.ts";
 import { numberOf, rowsOf } from "./sql.ts";
@@ -32,6 +33,7 @@ export interface Counters {
   readonly serviceMissing?: string;
   readonly redis: RedisCounters | undefined;
   readonly series: SeriesValues;
+  readonly histograms: HistogramValues;
 }
 
 interface BackendUse {
@@ -75,7 +77,9 @@ export interface Sources {
 export async function readCounters(sources: Sources, detail = false): Promise<Counters> {
   const { database } = sources;
   // One after the other: in parallel they would compete with the requests at the window's edge.
-  const series = sources.metrics ? await scrape(sources.metrics) : {};
+  const { series, histograms } = sources.metrics
+    ? await scrapeAll(sources.metrics)
+    : { series: {}, histograms: NO_HISTOGRAMS };
   const redis = sources.redis
     ? redisCounters(await askInfo(sources.redis, detail ? "all" : undefined), detail)
     : undefined;
@@ -96,6 +100,7 @@ export async function readCounters(sources: Sources, detail = false): Promise<Co
     ...missing,
     redis,
     series,
+    histograms,
   };
 }
 

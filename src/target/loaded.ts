@@ -96,6 +96,7 @@ function subjectOf(arm: Arm, service: RunningService): Subject {
       metrics: metrics && {
         url: `${service.baseUrl}${metrics.path}`,
         series: metrics.series,
+        ...(metrics.histograms ? { histograms: metrics.histograms } : {}),
         ...(headers ? { headers } : {}),
       },
       unmeasured: arm.redis ? [] : [NO_REDIS],

@@ -63,20 +63,24 @@ export async function commandLineOf(pid: number): Promise<string> {
 export interface TreeUse {
   readonly cpuMs: number;
   readonly residentBytes: number;
+  /** So far, voluntary and forced, of the threads that are there now. */
+  readonly contextSwitches: number;
 }
 
-/** CPU time so far and memory now of a process and all its descendants; undefined where /proc is missing or it is gone. */
+/** CPU time and context switches so far and memory now of a process and all its descendants; undefined where /proc is missing or it is gone. */
 export async function treeUse(root: number): Promise<TreeUse | undefined> {
   const stats = await allStats();
   if (!stats.has(root)) return undefined;
   let cpuMs = 0;
   let residentBytes = 0;
+  let contextSwitches = 0;
   for (const pid of membersOf(root, stats)) {
     const stat = stats.get(pid);
     cpuMs += (stat?.cpuMs ?? 0) + (stat?.reapedCpuMs ?? 0);
     residentBytes += await residentBytesOf(pid);
+    contextSwitches += await contextSwitchesOf(pid);
   }
-  return { cpuMs, residentBytes };
+  return { cpuMs, residentBytes, contextSwitches };
 }
 
 /** A process and all its descendants. */
@@ -115,6 +119,19 @@ async function residentBytesOf(pid: number): Promise<number> {
   } catch {
     return 0;
   }
+}
+
+/** Of a process's threads: `status` of the process itself counts the first thread alone. Those of threads that ended are lost. */
+async function contextSwitchesOf(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  let switches = 0;
+  for (const thread of threads) {
+    const status = await readFile(`/proc/${pid}/task/${thread}/status`, "utf8").catch(() => "");
+    for (const [, count] of status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)) {
+      switches += Number(count);
+    }
+  }
+  return switches;
 }
 
 /** CPU time so far of each of these processes that is still there; each must have one thread. */

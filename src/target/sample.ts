@@ -12,7 +12,9 @@ import {
   type Measured,
 } from "./differences.ts";
 import type { SeriesValues } from "./prometheus.ts";
+import { balanceMetrics, jobMetrics, threadMetrics } from "./sample-jobs.ts";
 import { serverSide } from "./server-side.ts";
+import { mean, plus, share, times } from "./shares.ts";
 
 type Values = Partial<Record<MetricId, number | undefined>>;
 
@@ -25,6 +27,9 @@ export function sampleFrom(measured: Measured): Sample {
     ...cacheMetrics(measured),
     ...redisMetrics(measured),
     ...serviceMetrics(measured),
+    ...jobMetrics(measured),
+    ...threadMetrics(measured),
+    ...balanceMetrics(measured),
   });
   const failed = load.checks.filter((check) => !check.ok);
   return {
@@ -44,9 +49,17 @@ function apiMetrics(load: LoadResult): Values {
     "api.latencyP999Ms": load.latency.p999Ms,
     "api.latencyMeanMs": load.latency.meanMs,
     "api.requestsPerSecond": load.requestsPerSecondReached,
+    "api.goodputPerSecond": share(succeeded(load), load.windowMs / 1000),
     "api.errorRate": share(load.errors, load.requests),
     "api.responseBytesPerRequest": meanResponseBytes(load),
   };
+}
+
+function succeeded({ statuses }: LoadResult): number {
+  return Object.entries(statuses).reduce(
+    (sum, [status, count]) => (/^[23]\d\d$/.test(status) ? sum + count : sum),
+    0,
+  );
 }
 
 function meanResponseBytes({ endpoints }: LoadResult): number | undefined {
@@ -154,27 +167,6 @@ function seriesGrown(
   after: Counters,
 ): number | undefined {
   return grown(before.series[key], after.series[key]);
-}
-
-function share(part: number | undefined, whole: number | undefined): number | undefined {
-  if (part === undefined || whole === undefined || whole <= 0) return undefined;
-  return part / whole;
-}
-
-function plus(left: number | undefined, right: number | undefined): number | undefined {
-  return left === undefined || right === undefined ? undefined : left + right;
-}
-
-function times(value: number | undefined, factor: number): number | undefined {
-  return value === undefined ? undefined : value * factor;
-}
-
-/** Of the polls that had a value; undefined when none had. */
-function mean(values: readonly (number | undefined)[]): number | undefined {
-  const known = values.filter((value) => value !== undefined);
-  return known.length === 0
-    ? undefined
-    : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 
 /** What could not be measured is left out: absence is never mistaken for a good value. */

@@ -1,7 +1,8 @@
 /** One arm of a target that perfopt starts, for measuring one version by itself. */
+import type { Change } from "../core/knob.ts";
 import type { Replay, ReplayRequest } from "../core/replay.ts";
 import type { Sample, ValidatorProbe } from "../core/sample.ts";
-import { openArm, startArmService, type ArmOptions } from "./arm.ts";
+import { openArm, stageArm, startArmService, type ArmOptions } from "./arm.ts";
 import { probeArm, replayArm, sampleArm, saturateArm } from "./loaded.ts";
 import { observeArm, type Observed, type ObserveOptions } from "./observe.ts";
 import type { ReplayLoad } from "./replay.ts";
@@ -21,6 +22,8 @@ export interface Solo {
   readonly design: string;
   /** A fresh process. Does nothing for a service that perfopt did not start. */
   readonly restart: () => Promise<void>;
+  /** Brings it to the values that it was found with plus these changes; a changed environment means a fresh process. Undefined for a service that perfopt did not start. */
+  readonly change?: (changes: readonly Change[]) => Promise<void>;
   readonly sample: (request: ArmRequest) => Promise<Sample>;
   /** A sample with everything that can be looked at. Undefined for a service that perfopt did not start. */
   readonly observe: ((request: ArmRequest) => Promise<Observed>) | undefined;
@@ -50,6 +53,8 @@ export async function openSolo(options: SoloOptions): Promise<Solo> {
     databaseUrl: arm.adminUrl,
     ...(arm.redis ? { redisUrl: arm.redis.url } : {}),
     restart: () => exclusively(() => startArmService(arm)),
+    // The next window starts the process.
+    change: (changes) => exclusively(async () => void (await stageArm(arm, changes))),
     sample: (request) => exclusively(() => sampleArm(arm, request, options)),
     observe: (request) => exclusively(() => observeArm(arm, request, options)),
     saturate: (seed) => exclusively(() => saturateArm(arm, seed, options)),

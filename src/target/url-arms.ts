@@ -161,6 +161,7 @@ async function metricsOf(
   const page = {
     url: `${baseUrl}${metrics.path}`,
     series: metrics.series,
+    ...(metrics.histograms ? { histograms: metrics.histograms } : {}),
     ...(headers ? { headers } : {}),
   };
   try {

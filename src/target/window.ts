@@ -8,6 +8,7 @@ import type { RunningProcess } from "./process.ts";
 import { scrape, type SeriesValues } from "./prometheus.ts";
 import type { Measured } from "./differences.ts";
 import { failWhenItEnds } from "./service.ts";
+import { settleJobs } from "./settle.ts";
 
 const POLL_MS = 250;
 /** What is only seen while it is looked at. */
@@ -17,6 +18,8 @@ const GAUGES = [
   "poolMax",
   "eventLoopDelayP99Seconds",
   "eventLoopUtilization",
+  "queueWaiting",
+  "threadsAlive",
 ] as const satisfies readonly (keyof SeriesMap)[];
 /** A Node process gets faster for its first thousand requests or two (measured: 2.4 ms of CPU a request at first, 1.6 ms later). */
 const WARM_UP_MS_MAX = 4_000;
@@ -74,6 +77,7 @@ export async function measureWindow(
 ): Promise<Measured> {
   await warmUp(subject, request, options);
   const { sources } = subject;
+  await settleJobs(subject, options.signal);
   const before = await readCounters(sources, options.detail);
   const stop = new AbortController();
   const polling = pollGauges(sources, request.warmupMs, stop.signal);
@@ -87,6 +91,8 @@ export async function measureWindow(
   }
   const polls = await polling;
   const after = await readCounters(sources, options.detail);
+  // What this window left behind would compete with the other arm's window.
+  await settleJobs(subject, options.signal);
   return {
     load,
     warmupMs: request.warmupMs,

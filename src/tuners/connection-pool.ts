@@ -1,10 +1,15 @@
 /** Connection pool: searches the pool's limit with a ladder of single measurements, then has the best decided by pairs. */
 import { gainOf, nextLadderStep } from "../advise/concurrency/ladder.ts";
 import type { LadderSettings, Measurement, Rung } from "../advise/concurrency/ladder.ts";
-import { metricOf } from "../core/metric.ts";
+import { fitSweep } from "../advise/concurrency/pool/fit.ts";
+import { adviseIdle } from "../advise/concurrency/pool/idle.ts";
+import { deadlockFloor, serverLimit } from "../advise/concurrency/pool/limits.ts";
+import { lawInWords } from "../advise/concurrency/pool/words.ts";
+import { metricOf, type MetricId } from "../core/metric.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Past, Step, TargetView } from "../core/observation.ts";
 import type { MetricValues, Sample } from "../core/sample.ts";
+import type { Strategy } from "../core/persona.ts";
 import { formatDuration, formatRatio, significant } from "../core/units.ts";
 import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
 import { withinDomain } from "./tuner.ts";
@@ -18,6 +23,10 @@ export interface ConnectionPoolObservation {
   readonly waitMs: number | undefined;
   readonly server: ServerConnections | undefined;
   readonly cores: number;
+  /** Of the service, each with a pool of its own. */
+  readonly processes: number;
+  /** What the window's arrivals say of idle connections, in sentences. */
+  readonly idle: readonly string[];
 }
 
 interface ServerConnections {
@@ -31,8 +40,12 @@ interface ServerConnections {
 const ARMS = 2;
 const PRESET_POOL_MAX = 30;
 const PROBES_MAX = 5;
+/** With the present size, enough for the scalability law. */
+const PROBES_MAX_SATURATED = 7;
 /** The least gain that the search takes seriously, as in the ladder. */
 const GAIN_LEAST = 0.02;
+const RECONNECTS_PER_MINUTE_MAX = 6;
+const FIT_SEED = 42;
 
 export const connectionPool = erase<ConnectionPoolObservation>({
   id: "connection-pool",
@@ -56,7 +69,13 @@ async function observe(view: TargetView): Promise<ConnectionPoolObservation> {
     waitMs: sample.metrics["pool.waitMs"],
     server: await readServer(view),
     cores: view.machine.cores,
+    processes: processesOf(view),
+    idle: idleWords(view),
   };
+}
+
+function processesOf(view: TargetView): number {
+  return Math.max(1, numberOf(knobByRole(view, "processes")?.value) ?? 1);
 }
 
 async function readServer(view: TargetView): Promise<ServerConnections | undefined> {
@@ -70,6 +89,26 @@ async function readServer(view: TargetView): Promise<ServerConnections | undefin
   return { limit: Number(row["limit"]), open: Number(row["open"]), active: Number(row["active"]) };
 }
 
+/** The window's requests played on a pool of the present size; each is taken to use one connection, for as long as the mean. */
+function idleWords(view: TargetView): readonly string[] {
+  const { metrics, load } = view.sample;
+  const use = metrics["pool.useRatio"];
+  const size = numberOf(knobByRole(view, "pool-max")?.value);
+  const presentTimeoutMs = numberOf(knobByRole(view, "pool-idle-timeout")?.value);
+  const rate = load.requests / load.windowMs;
+  if (use === undefined || size === undefined || !(rate > 0)) return [];
+  const connections = size * processesOf(view);
+  const idle = adviseIdle({
+    arrivalsMs: (load.trace ?? []).map(({ atMs }) => atMs),
+    observedMs: load.windowMs,
+    holdMs: (use * connections) / rate,
+    poolMax: connections,
+    reconnectsPerMinuteMax: RECONNECTS_PER_MINUTE_MAX,
+    ...(presentTimeoutMs === undefined ? {} : { presentTimeoutMs }),
+  });
+  return idle?.words ?? [];
+}
+
 function next(ask: Ask<ConnectionPoolObservation>): Step {
   const { observation, history } = ask;
   const { poolMax } = observation;
@@ -79,15 +118,39 @@ function next(ask: Ask<ConnectionPoolObservation>): Step {
   }
   const trial = trialsOf(history).at(-1);
   if (trial) return done(afterTrial(trial));
+  const search = searchOf(ask.strategy);
+  if (search.senders !== undefined && !history.some((past) => past.kind === "probe")) {
+    const why = `pool of ${present}, as it is, with ${search.senders} requests always under way`;
+    return { kind: "probe", changes: [], why, load: { kind: "users", count: search.senders } };
+  }
   const settings = ladderOf(ask, poolMax, present);
   const step = nextLadderStep(settings, measurementsOf(ask, present));
   if (step.kind === "unmeasurable") {
-    return done(`${metricOf(ask.strategy.objective).title} was not measured: ${step.because}`);
+    return done(`${metricOf(search.metric).title} was not measured: ${step.because}`);
   }
   if (step.kind === "best") return decideBest(ask, poolMax, settings, step);
   const change = setKnob(poolMax, step.value);
   if (!change) return done(`the pool cannot be set to ${step.value}`);
-  return { kind: "probe", changes: [change], why: `pool of ${step.value}: ${step.why}` };
+  return {
+    kind: "probe",
+    changes: [change],
+    why: `pool of ${step.value}: ${step.why}`,
+    ...(search.senders === undefined ? {} : { load: { kind: "users", count: search.senders } }),
+  };
+}
+
+interface Search {
+  /** What probes are compared by. Trials are decided by the strategy's objective whatever this is. */
+  readonly metric: MetricId;
+  /** Of a closed loop, where the strategy's setting `senders` asks for one: the run's own load may be too light to tell sizes apart. */
+  readonly senders: number | undefined;
+}
+
+function searchOf(strategy: Strategy): Search {
+  const senders = numberSetting(strategy, "senders");
+  return senders === undefined
+    ? { metric: strategy.objective, senders }
+    : { metric: "api.requestsPerSecond", senders: Math.max(1, Math.round(senders)) };
 }
 
 function ladderOf(
@@ -96,16 +159,18 @@ function ladderOf(
   present: number,
 ): LadderSettings {
   const { observation, strategy } = ask;
-  const metric = metricOf(strategy.objective);
+  const search = searchOf(strategy);
+  const metric = metricOf(search.metric);
   const domain = poolMax.knob.domain;
   const bounds = domain.kind === "int" ? domain : { min: present, max: present };
   const poolMin = numberOf(observation.poolMin?.value) ?? 0;
-  const server = observation.server;
-  const mostOnServer = server ? Math.floor(server.limit / ARMS) : bounds.max;
-  const min = Math.min(present, Math.max(bounds.min, poolMin, 1));
+  const floor = floorOf(strategy)?.size ?? 1;
+  const mostOnServer = limitOf(observation)?.size ?? bounds.max;
+  const min = Math.min(present, Math.max(bounds.min, poolMin, floor, 1));
   const max = Math.max(present, Math.min(bounds.max, mostOnServer));
   const preset = numberSetting(strategy, "pool-max") ?? PRESET_POOL_MAX;
   const first = Math.min(max, Math.max(min, Math.round(preset)));
+  const usual = search.senders === undefined ? PROBES_MAX : PROBES_MAX_SATURATED;
   return {
     start: present,
     ...(first === present ? {} : { first }),
@@ -114,8 +179,31 @@ function ladderOf(
     better: metric.better,
     compare: metric.compare,
     noiseFloor: Math.max(ask.noiseFloor, GAIN_LEAST),
-    probesMax: numberSetting(strategy, "probesMax") ?? PROBES_MAX,
+    probesMax: numberSetting(strategy, "probesMax") ?? usual,
   };
+}
+
+/** The strategy's settings say what no window shows: how many connections one request holds at once, and how many requests there are. */
+function floorOf(strategy: Strategy): ReturnType<typeof deadlockFloor> | undefined {
+  const each = numberSetting(strategy, "connectionsPerRequest");
+  const threads = numberSetting(strategy, "requestsAtATime");
+  if (each === undefined || threads === undefined) return undefined;
+  return deadlockFloor(threads, each);
+}
+
+function limitOf({
+  server,
+  processes,
+}: ConnectionPoolObservation): ReturnType<typeof serverLimit> | undefined {
+  if (!server) return undefined;
+  // What is reserved is left out of the server's answer already.
+  return serverLimit({
+    maxConnections: server.limit,
+    reserved: 0,
+    others: 0,
+    processes,
+    copies: ARMS,
+  });
 }
 
 function measurementsOf(
@@ -123,19 +211,25 @@ function measurementsOf(
   present: number,
 ): readonly Measurement[] {
   const { observation, history, strategy } = ask;
-  const start = { value: present, metric: observation.metrics[strategy.objective] };
-  return [start, ...history.flatMap((past) => measurementOf(past, strategy.objective))];
+  const search = searchOf(strategy);
+  const probed = history.flatMap((past) => measurementsOfPast(past, present, search));
+  if (search.senders !== undefined) return probed;
+  return [{ value: present, metric: observation.metrics[strategy.objective] }, ...probed];
 }
 
-function measurementOf(past: Past, objective: keyof MetricValues): readonly Measurement[] {
+function measurementsOfPast(past: Past, present: number, search: Search): readonly Measurement[] {
   if (past.kind !== "probe") return [];
   const change = past.changes.find((each) => each.kind === "set-knob");
-  const value = numberOf(change?.to);
-  return value === undefined ? [] : [{ value, metric: usable(past.sample, objective) }];
+  const value = change === undefined ? present : numberOf(change.to);
+  return value === undefined ? [] : [{ value, metric: usable(past.sample, search) }];
 }
 
-function usable(sample: Sample, objective: keyof MetricValues): number | undefined {
-  return sample.valid ? sample.metrics[objective] : undefined;
+/** A closed loop is as good as its throughput: requests that left a moment late spoil nothing of it. */
+function usable(sample: Sample, { metric, senders }: Search): number | undefined {
+  const failed = sample.load.checks.filter(({ ok }) => !ok);
+  const lateOnly =
+    senders !== undefined && failed.length > 0 && failed.every(({ id }) => id === "generator-lag");
+  return sample.valid || lateOnly ? sample.metrics[metric] : undefined;
 }
 
 function decideBest(
@@ -170,14 +264,17 @@ function evidenceOf(
   settings: LadderSettings,
 ): readonly string[] {
   const { observation, strategy } = ask;
-  const metric = metricOf(strategy.objective);
-  const probes = measurementsOf(ask, settings.start)
-    .map(
-      (each) =>
-        `${each.value}: ${each.metric === undefined ? "invalid" : significant(each.metric)}`,
-    )
-    .join(", ");
-  const facts = [`single windows, ${metric.title} by pool size: ${probes}`];
+  const search = searchOf(strategy);
+  const measured = measurementsOf(ask, settings.start);
+  const sizes = measured.map(
+    ({ value, metric }) => `${value}: ${metric === undefined ? "invalid" : significant(metric)}`,
+  );
+  const how = search.senders === undefined ? "" : ` with ${search.senders} requests under way`;
+  const facts = [
+    `single windows${how}, ${metricOf(search.metric).title} by pool size: ${sizes.join(", ")}`,
+    ...(search.senders === undefined ? [] : [lawOf(measured)]),
+    ...waitsOf(ask, settings.start),
+  ];
   if (observation.useRatio !== undefined)
     facts.push(`pool in use: ${formatRatio(observation.useRatio)}`);
   if (observation.waitMs !== undefined)
@@ -188,7 +285,48 @@ function evidenceOf(
       `database: ${open} connections open, ${active} active after the window, at most ${limit}, ${observation.cores} cores`,
     );
   }
-  return facts;
+  return [...facts, ...boundsInWords(ask), ...observation.idle];
+}
+
+/** The law of what was probed, where there is enough of it. */
+function lawOf(measured: readonly Measurement[]): string {
+  const points = measured.flatMap(({ value, metric }) =>
+    metric !== undefined && metric > 0 ? [{ size: value, throughput: metric }] : [],
+  );
+  return `scalability law: ${lawInWords(fitSweep(points, FIT_SEED))}`;
+}
+
+/** How the wait for a connection moved with the size, which is what a pool is about. */
+function waitsOf(ask: Ask<ConnectionPoolObservation>, present: number): readonly string[] {
+  const waits = ask.history.flatMap((past) => {
+    if (past.kind !== "probe") return [];
+    const waitMs = past.sample.metrics["pool.waitMs"];
+    const size = past.changes.find((each) => each.kind === "set-knob")?.to ?? present;
+    return waitMs === undefined ? [] : [`${String(size)}: ${formatDuration(waitMs)}`];
+  });
+  return waits.length === 0
+    ? []
+    : [`wait for a connection by pool size, probed: ${waits.join(", ")}`];
+}
+
+function boundsInWords({
+  observation,
+  strategy,
+}: Ask<ConnectionPoolObservation>): readonly string[] {
+  const floor = floorOf(strategy);
+  const limit = limitOf(observation);
+  return [
+    ...(floor
+      ? [
+          `deadlock floor: ${floor.threads} requests that hold ${floor.connectionsEach} connections each need ${floor.size}`,
+        ]
+      : []),
+    ...(limit
+      ? [
+          `server limit: ${limit.maxConnections} over ${limit.processes} processes and ${ARMS} arms is ${limit.size} for each pool`,
+        ]
+      : []),
+  ];
 }
 
 function afterTrial(trial: Extract<Past, { kind: "trial" }>): string {

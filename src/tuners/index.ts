@@ -1,11 +1,24 @@
 /** The tuners that this version has; a strategy names one by its id. */
+import { asyncProcessing } from "./async-processing.ts";
 import { connectionPool } from "./connection-pool.ts";
 import { indexAdvisor } from "./index-advisor.ts";
+import { jobQueue } from "./job-queue.ts";
+import { loadBalancing } from "./load-balancing.ts";
 import { microCache } from "./micro-cache.ts";
 import { redisMemory } from "./redis-memory.ts";
+import { threadPool } from "./thread-pool.ts";
 import type { AnyTuner } from "./tuner.ts";
 
-export const tuners: readonly AnyTuner[] = [microCache, indexAdvisor, connectionPool, redisMemory];
+export const tuners: readonly AnyTuner[] = [
+  microCache,
+  indexAdvisor,
+  connectionPool,
+  redisMemory,
+  asyncProcessing,
+  threadPool,
+  jobQueue,
+  loadBalancing,
+];
 
 export function tunerOf(id: string): AnyTuner | undefined {
   return tuners.find((tuner) => tuner.id === id);

@@ -17,7 +17,8 @@ describe("personas", () => {
     const { code, out } = await perfopt(place, ["personas", "list"]);
     expect(code).toBe(0);
     expect(out).toMatch(/speed-runner[^\n]*4 of 4/);
-    expect(out).toMatch(/multi-tasker[^\n]*none of them yet/);
+    expect(out).toMatch(/multi-tasker[^\n]*4 of 4/);
+    expect(out).toMatch(/data-analyst[^\n]*none of them yet/);
   });
 
   test("show prints goals, and which of them are not measured", async () => {
@@ -69,13 +70,14 @@ describe("run", () => {
     ]);
     expect(code).toBe(0);
     expect(out).toContain("Speed Runner on Model registry");
-    expect(err).toContain("none of Multi-Tasker's strategies runs in this version");
+    expect(out).toContain("Multi-Tasker on Model registry");
+    expect(err).toContain("none of Data Analyst's strategies runs in this version");
   });
 
   test.each([
     [["run"], "required option '--persona"],
     [["run", "--persona", "sped-runner"], "did you mean"],
-    [["run", "--persona", "multi-tasker"], "none of Multi-Tasker's strategies runs"],
+    [["run", "--persona", "data-analyst"], "none of Data Analyst's strategies runs"],
     [["run", "--persona", "speed-runner", "--scale", "huge"], "use one of small, medium, large"],
     [["run", "--persona", "speed-runner", "--budget", "5"], "write it as 90s, 10m or 1h"],
     [["run", "--persona", "speed-runner", "--seed", "-1"], "expected a whole number"],

@@ -1,47 +1,11 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { listPersonas, loadPersona } from "../../src/profiles/persona.ts";
 import { edit, openFolder, problemsOf } from "./fixture.ts";
+import { BASE } from "./persona-fixture.ts";
 
 const knownTuners = ["micro-cache", "index-advisor", "connection-pool", "redis-memory"];
 const folder = openFolder();
 afterAll(() => folder.remove());
-
-const BASE = `name: mine
-title: Mine
-description: For tests.
-priority: speed
-workload:
-  name: interactive
-  arrivals: poisson
-  rate: { share: 40% }
-  warmup: 500ms
-  window: 2m
-  timeout: 10s
-objectives:
-  - metric: api.latencyP95Ms
-    goal: 200ms
-    stretch: 0.1s
-    weight: 2
-  - { metric: cache.hitRate, goal: 98%, weight: 1 }
-strategies:
-  - name: micro-cache
-    title: Cache
-    tuner: micro-cache
-    objective: api.latencyP95Ms
-    settings: { l1-ttl: 5s, l1-size: 1GB, pool-max: 30, label: fast }
-    presets:
-      - { metric: "p95, ms", from: 285, to: 180 }
-      - { metric: "hits, %", from: 1, to: 2.5 }
-  - name: later
-    title: Later
-    objective: db.queryMeanMs
-constraints:
-  - { metric: api.errorRate, limit: 0.5% }
-  - { metric: service.memoryBytes, noWorseThan: 10% }
-  - { metric: pool.waitMs, noWorseThan: 5ms }
-minEffect: { ratio: 3%, difference: 0.01 }
-budget: { total: 9m, pairsMax: 14, candidatesMax: 4 }
-`;
 
 const load = (text: string) =>
   loadPersona(folder.write("p.yaml", text), { profilesDir: folder.path, knownTuners });
@@ -107,7 +71,7 @@ describe("a mistake is named with its line, its column and what was expected", (
       "an unknown key",
       "priority: speed",
       "priorty: speed",
-      'p.yaml:4:1: priorty: expected one of the keys name, title, description, priority, workload, objectives, strategies, constraints, minEffect, budget, found the unknown key "priorty"; did you mean "priority"?',
+      'p.yaml:4:1: priorty: expected one of the keys name, title, description, priority, workload, objectives, capacity, strategies, constraints, minEffect, budget, found the unknown key "priorty"; did you mean "priority"?',
     ],
     [
       "an unknown key inside of a map in braces",
@@ -214,8 +178,14 @@ describe("a mistake is named with its line, its column and what was expected", (
     [
       "a strategy decided by a metric that is not measured",
       "objective: db.queryMeanMs",
-      "objective: threads.efficiency",
-      'p.yaml:29:16: strategies[1].objective: expected a metric that this version measures, found "threads.efficiency"',
+      "objective: batch.reportMs",
+      'p.yaml:29:16: strategies[1].objective: expected a metric that this version measures, found "batch.reportMs"',
+    ],
+    [
+      "a strategy decided by what is measured once before and once after",
+      "objective: db.queryMeanMs",
+      "objective: api.usersSustained",
+      'p.yaml:29:16: strategies[1].objective: expected a metric that every window reports, found "api.usersSustained"',
     ],
     [
       "two strategies of one name",

@@ -1,11 +1,13 @@
 /** The three personas that come with perfopt are whole, and ask for what the bundled target offers. */
 import { expect, test } from "vitest";
+import { domainError } from "../../src/core/knob.ts";
 import { listPersonas, loadPersona } from "../../src/profiles/persona.ts";
 import { loadTarget } from "../../src/profiles/target.ts";
+import { tuners as tunerList } from "../../src/tuners/index.ts";
 
 const options = {
   profilesDir: "profiles",
-  knownTuners: ["micro-cache", "index-advisor", "connection-pool", "redis-memory"],
+  knownTuners: tunerList.map((tuner) => tuner.id),
 };
 const load = (name: string) => loadPersona(name, options);
 const tuners = async (name: string) => (await load(name)).strategies.map((each) => each.tuner);
@@ -26,20 +28,50 @@ test("there are three, each with four strategies and a workload of the bundled t
   }
 });
 
-test("what Speed Runner proposes for a knob, the bundled target has", async () => {
+test("what Speed Runner and Multi-Tasker propose for a knob, the bundled target has", async () => {
   const { knobs } = await loadTarget("profiles/targets/model-registry.yaml", { env: {} });
   const roles = knobs.map((knob) => knob.role);
   for (const { settings } of (await load("speed-runner")).strategies) {
     for (const name of Object.keys(settings)) expect(roles).toContain(name);
   }
+  for (const { settings, tuner } of (await load("multi-tasker")).strategies) {
+    for (const [name, value] of Object.entries(settings)) {
+      // The one setting that is no knob: what the queue's bound follows from.
+      if (name === "wait-target") continue;
+      const knob = knobs.find((each) => each.role === name);
+      expect(tunerList.find((each) => each.id === tuner)?.roles).toContain(name);
+      expect(knob && domainError(knob.domain, value)).toBeUndefined();
+    }
+  }
 });
 
-test("Speed Runner runs whole; the others say that nothing of theirs runs yet", async () => {
-  expect(await tuners("speed-runner")).toEqual(options.knownTuners);
-  for (const name of ["multi-tasker", "data-analyst"]) {
-    expect(await tuners(name)).toEqual([undefined, undefined, undefined, undefined]);
-    expect((await load(name)).plannedObjectives).toHaveLength(3);
-  }
+test("Speed Runner and Multi-Tasker run whole; Data Analyst says that nothing of its own runs yet", async () => {
+  expect(await tuners("speed-runner")).toEqual([
+    "micro-cache",
+    "index-advisor",
+    "connection-pool",
+    "redis-memory",
+  ]);
+  expect(await tuners("multi-tasker")).toEqual([
+    "async-processing",
+    "thread-pool",
+    "job-queue",
+    "load-balancing",
+  ]);
+  expect(await tuners("data-analyst")).toEqual([undefined, undefined, undefined, undefined]);
+  expect((await load("data-analyst")).plannedObjectives).toHaveLength(3);
+});
+
+test("Multi-Tasker's goals of capacity are measured by its capacity block", async () => {
+  const { capacityObjectives, capacity, plannedObjectives, budget } = await load("multi-tasker");
+  expect(plannedObjectives).toBeUndefined();
+  expect(capacityObjectives?.map((each) => each.metric)).toEqual([
+    "api.usersSustained",
+    "queue.depthSustained",
+  ]);
+  expect(capacity?.users).toBeDefined();
+  expect(capacity?.overload).toBeDefined();
+  expect(budget.totalMs).toBeLessThanOrEqual(1_200_000);
 });
 
 test("Speed Runner's window is as long as the time to live that it tries first", async () => {

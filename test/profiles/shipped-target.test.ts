@@ -70,6 +70,7 @@ test("all but the redis-less knobs can be set to their bounds", () => {
       const environment = {
         DATABASE_URL: "postgres://localhost/x",
         POOL_MAX: "90",
+        THREADS_MAX: "64",
         [set.variable]: String(value),
       };
       expect(() => readConfig(environment), `${set.variable}=${value}`).not.toThrow();

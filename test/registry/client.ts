@@ -27,7 +27,8 @@ type Query = Readonly<Record<string, string | number | readonly string[]>>;
 
 export async function openRegistry(environment: Record<string, string>): Promise<TestRegistry> {
   const registry = await startRegistry(
-    readConfig({ PORT: "0", LOG_LEVEL: "silent", ...environment }),
+    // No CPU thread before there is work for one: to start it from source takes longer than most tests.
+    readConfig({ PORT: "0", LOG_LEVEL: "silent", THREADS_MIN: "0", ...environment }),
   );
   const url = `http://127.0.0.1:${registry.port}`;
   const ask = async (method: string, path: string, input: object = {}): Promise<Answer> => {

@@ -1,7 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { diffContents } from "../../src/registry/compute/diff.ts";
+import { scanContent } from "../../src/registry/compute/scan.ts";
+import { artifactRows } from "../../src/registry/seed/artifact-rows.ts";
 import { tableSources } from "../../src/registry/seed/load.ts";
 import { zipfShares } from "../../src/registry/seed/randomness.ts";
 import { SCALES } from "../../src/registry/seed/scales.ts";
@@ -44,6 +48,39 @@ test("the same seed makes the same rows, another one others", () => {
   expect(digestOf(43)).not.toBe(digestOf(42));
 });
 
+test("artifacts are of the models with the most versions, change from one version to the next, and hold nothing bad", () => {
+  const world = createWorld(7, SCALES.small);
+  const mostVersions = new Set(
+    world.models
+      .toSorted((a, b) => b.versions - a.versions)
+      .slice(0, SCALES.small.artifacts)
+      .map(({ name }) => name),
+  );
+  const contents = new Map<string, Buffer[]>();
+  for (const row of artifactRows(7, world)) {
+    const [name, , path, bytes, sha256, , , packed] = row;
+    const content = gunzipSync(packed instanceof Uint8Array ? packed : "");
+    expect(mostVersions.has(String(name))).toBe(true);
+    expect([content.length, createHash("sha256").update(content).digest("hex")]).toEqual([
+      bytes,
+      sha256,
+    ]);
+    expect(scanContent(content)).toEqual([]);
+    const key = `${String(name)} ${String(path)}`;
+    contents.set(key, [...(contents.get(key) ?? []), content]);
+  }
+  for (const [key, [newer, older]] of contents) {
+    if (!key.endsWith(".txt") || newer === undefined || older === undefined) continue;
+    const { added, removed, binary } = diffContents(older, newer);
+    const lines = newer.toString().split("\n").length;
+    expect(binary).toBe(false);
+    for (const changed of [added, removed]) {
+      expect(changed).toBeGreaterThan(0);
+      expect(changed).toBeLessThan(lines / 5);
+    }
+  }
+});
+
 test("shares follow Zipf's law and add up", () => {
   const shares = zipfShares(1000, 50, 1, 1);
   expect(shares.reduce((a, b) => a + b, 0)).toBe(1000);
@@ -58,6 +95,7 @@ test("seeds once, refuses to again, and what it wrote is a registry that works",
   const result: { total: number; rows: Record<string, number> } = JSON.parse(first.stdout);
   expect(result.total).toBeGreaterThan(55_000);
   expect(result.rows).toMatchObject({
+    artifacts: 30,
     registered_models: 150,
     model_versions: 1800,
     runs: 600,
@@ -78,6 +116,14 @@ test("seeds once, refuses to again, and what it wrote is a registry that works",
   expect(runs.runs).toHaveLength(5);
   const models = await api.get("registered-models/search", { filter: "tags.domain = 'fraud'" });
   expect(models.registered_models.length).toBeGreaterThan(0);
+  const served = await api.backend.database.query<{ name: string; version: number }>(
+    "SELECT a.name, a.version FROM artifacts a JOIN registered_model_aliases USING (name, version) WHERE alias = 'champion'",
+  );
+  expect(served.length).toBeGreaterThanOrEqual(15);
+  for (const { name, version } of served.slice(0, 5)) {
+    const verified = await api.post("model-versions/verify", { name, version });
+    expect(verified).toMatchObject({ digest_matches: true, signature_valid: true });
+  }
   await api.close();
 
   const client = new Client({ connectionString: databaseUrl });
@@ -88,8 +134,9 @@ test("seeds once, refuses to again, and what it wrote is a registry that works",
        (SELECT (m.step, m.timestamp) FROM metrics m WHERE m.run_id = l.run_id AND m.key = l.key ORDER BY m.step DESC LIMIT 1)`,
     )
     .catch((error: unknown) => error);
+  // The tables of jobs come with what their queue needs.
   const keys = await client.query(
-    "SELECT count(*)::int AS count FROM pg_index WHERE NOT indisunique AND indrelid::regclass::text !~ '^pg_'",
+    "SELECT count(*)::int AS count FROM pg_index WHERE NOT indisunique AND indrelid::regclass::text !~ '^(pg_|jobs$|reports$)'",
   );
   await client.end();
   expect(wrong).toMatchObject({ rows: [{ count: 0 }] });

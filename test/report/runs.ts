@@ -13,6 +13,7 @@ import {
   type State,
   type Writer,
 } from "./journal-fixture.ts";
+import { after, before, withCapacity } from "./capacity-fixture.ts";
 import { runStarted } from "./persona-fixture.ts";
 
 const cached: State = { ...slow, p95Ms: 214, cacheHit: 0.957, memoryMb: 158 };
@@ -135,6 +136,16 @@ export function undoneRun(): readonly Entry[] {
   });
   run.add({ type: "run-finished", outcome: "completed", detail: "undone" });
   return run.entries;
+}
+
+/** A persona that asks how much the service carries: users and overload, before and after. */
+export function capacityRun(): readonly Entry[] {
+  return withCapacity(completeRun(), before, after);
+}
+
+/** Nothing was kept: capacity was measured once. */
+export function capacityOnceRun(): readonly Entry[] {
+  return withCapacity(nothingKeptRun(), before);
 }
 
 /** Candidates of which something was predicted: one that held, one that was off, one that was never measured. */

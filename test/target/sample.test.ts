@@ -1,39 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { StatementStats } from "../../src/core/sample.ts";
-import type { Counters } from "../../src/target/counters.ts";
-import { statementsInWindow, type Measured } from "../../src/target/differences.ts";
+import { statementsInWindow } from "../../src/target/differences.ts";
 import { sampleFrom } from "../../src/target/sample.ts";
+import { counters, measured, statement, statements } from "./measured.ts";
 import { loadResult } from "./load.ts";
-
-function statement(queryId: string, changes: Partial<StatementStats> = {}): StatementStats {
-  return {
-    queryId,
-    sql: `SELECT ${queryId}`,
-    calls: 0,
-    totalMs: 0,
-    rows: 0,
-    buffers: 0,
-    ...changes,
-  };
-}
-
-function statements(...list: readonly StatementStats[]): ReadonlyMap<string, StatementStats> {
-  return new Map(list.map((each) => [each.queryId, each]));
-}
-
-function counters(changes: Partial<Counters> = {}): Counters {
-  return {
-    atMs: 0,
-    statements: statements(),
-    scans: { index: 0, sequential: 0 },
-    blocks: { hit: 0, read: 0 },
-    backends: { cpuMsByPid: new Map(), reapedMs: 0 },
-    service: { cpuMs: 0, residentBytes: 1 },
-    redis: undefined,
-    series: {},
-    ...changes,
-  };
-}
 
 const redis = {
   commands: 0,
@@ -50,26 +19,13 @@ const redis = {
   own: { questionBytes: 14, answerBytes: 5_000 },
 };
 
-function measured(changes: Partial<Measured> = {}): Measured {
-  return {
-    // 1,000 requests in a window of 10 s after a warm-up of 2.5 s: the counters saw 1,250.
-    load: loadResult({ requests: 1_000, windowMs: 10_000 }),
-    warmupMs: 2_500,
-    before: counters(),
-    after: counters({ atMs: 12_500 }),
-    polls: [],
-    poolMax: undefined,
-    ...changes,
-  };
-}
-
 describe("per request", () => {
   test("counters cover the warm-up, and so does what they are divided by", () => {
     const { metrics } = sampleFrom(
       measured({
         before: counters({
           statements: statements(statement("1", { calls: 100, totalMs: 50, buffers: 1_000 })),
-          service: { cpuMs: 500, residentBytes: 1 },
+          service: { cpuMs: 500, residentBytes: 1, contextSwitches: 0 },
           redis: { ...redis, commands: 100 },
         }),
         after: counters({
@@ -78,7 +34,7 @@ describe("per request", () => {
             statement("1", { calls: 2_600, totalMs: 300, buffers: 6_000 }),
             statement("2", { calls: 1_250, totalMs: 125, buffers: 1_250 }),
           ),
-          service: { cpuMs: 3_000, residentBytes: 42 },
+          service: { cpuMs: 3_000, residentBytes: 42, contextSwitches: 0 },
           redis: { ...redis, commands: 2_601 },
         }),
       }),
@@ -239,7 +195,7 @@ describe("shares", () => {
 function used(cpuMs: number) {
   return sampleFrom(
     measured({
-      after: counters({ atMs: 12_500, service: { cpuMs, residentBytes: 42 } }),
+      after: counters({ atMs: 12_500, service: { cpuMs, residentBytes: 42, contextSwitches: 0 } }),
       unmeasured: [],
     }),
   );

@@ -1,5 +1,7 @@
 /** Connection pool: which sizes it probes, which one it has decided, and what it says when none is better. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { uslThroughput } from "../../src/advise/concurrency/pool/usl.ts";
+import type { Knob } from "../../src/core/knob.ts";
 import type { Ask, Past } from "../../src/core/observation.ts";
 import { connectionPool } from "../../src/tuners/connection-pool.ts";
 import { makeSample } from "../samples.ts";
@@ -9,11 +11,23 @@ import {
   decided,
   knobs,
   reasonOf,
+  skewedKeys,
   strategyOf,
+  traceOf,
   valuesOf,
   viewOf,
 } from "./views.ts";
 import type { ViewSketch } from "./views.ts";
+
+const processes: Knob = {
+  id: "workers",
+  title: "Processes",
+  role: "processes",
+  domain: { kind: "int", min: 1, max: 8 },
+  default: 1,
+  scope: "restart",
+  set: { kind: "env", variable: "WORKERS" },
+};
 
 /** Runs probes to the end of the search on a target whose p95 is a function of the pool's size. */
 async function search(
@@ -101,4 +115,74 @@ test.each<[what: string, sketch: ViewSketch, reason: RegExp]>([
 test("probes no more often than the strategy allows", async () => {
   const strategy = strategyOf("api.latencyP95Ms", { probesMax: 1 });
   expect((await search((size) => 300 / size, {}, { strategy })).tried).toEqual([30]);
+});
+
+test("leaves the server connections for every process of both arms", async () => {
+  const several: ViewSketch = {
+    maxConnections: 240,
+    knobs: [...knobs.filter((knob) => knob.role !== "processes"), processes],
+    values: { workers: 4 },
+  };
+  const { tried, step } = await search((size) => 300 / size, several);
+  // 240 over 4 processes and 2 arms.
+  expect(tried[0]).toBe(30);
+  expect(Math.max(...tried)).toBe(30);
+  expect(candidateOf(step).evidence.join("\n")).toMatch(/240 over 4 processes and 2 arms is 30/);
+});
+
+test("does not go below the deadlock floor that the strategy knows of", async () => {
+  const strategy = strategyOf("api.latencyP95Ms", { requestsAtATime: 6, connectionsPerRequest: 3 });
+  const { tried, step } = await search((size) => 100 + size, {}, { strategy });
+  expect(Math.min(...tried)).toBe(13);
+  expect(JSON.stringify(step)).toMatch(
+    /deadlock floor: 6 requests that hold 3 connections each need 13/,
+  );
+});
+
+test("explains idle connections by the window's own arrivals", async () => {
+  const trace = traceOf(skewedKeys(900, 100));
+  const { step } = await search((size) => 300 / Math.min(size, 30), { trace });
+  expect(candidateOf(step).evidence.join("\n")).toMatch(
+    /10\.0 s of arrivals a connection that was used again had idled for at most/,
+  );
+});
+
+describe("with senders, throughput of a closed loop is searched", () => {
+  const strategy = strategyOf("api.latencyP95Ms", { senders: 32 });
+  const law = { lambda: 100, sigma: 0.02, kappa: 0.001 };
+
+  /** Throughput by size follows the law; windows are late, as those of a closed loop are on a busy machine. */
+  async function saturated(at: (size: number) => number, late = true) {
+    const observation = await connectionPool.observe(viewOf());
+    const history: Past[] = [];
+    for (let steps = 0; steps < 20; steps += 1) {
+      const step = connectionPool.next(askOf(observation, { strategy, history }));
+      if (step.kind !== "probe") return { step, history };
+      expect(step.load).toEqual({ kind: "users", count: 32 });
+      const size = Number(valuesOf(step)["connections"] ?? 15);
+      const sample = makeSample(
+        { "api.requestsPerSecond": at(size), "pool.waitMs": 30 / size },
+        late ? { invalidBecause: "requests left late" } : {},
+      );
+      history.push({ ...step, sample });
+    }
+    throw new Error("the search did not end");
+  }
+
+  test("the present size first, then the ladder, with the law as evidence and the objective to decide", async () => {
+    const { step, history } = await saturated((size) => uslThroughput(law, size));
+    expect(history[0]).toMatchObject({ changes: [] });
+    const { evidence, hypothesis } = candidateOf(step);
+    expect(hypothesis).toMatch(/makes API p95 better/);
+    expect(evidence.join("\n")).toMatch(
+      /with 32 requests under way, requests\/s by pool size: 15: /,
+    );
+    expect(evidence.join("\n")).toMatch(/wait for a connection by pool size, probed: 15: 2\.00 ms/);
+    expect(evidence.join("\n")).toMatch(/scalability law: (?:N\* 3\d\.|too few points)/);
+  });
+
+  test("a present size that cannot be measured ends it", async () => {
+    const { step } = await saturated(() => Number.NaN);
+    expect(reasonOf(step)).toMatch(/requests\/s was not measured/);
+  });
 });

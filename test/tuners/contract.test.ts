@@ -2,11 +2,16 @@
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
+import { metrics } from "../../src/core/metric.ts";
 import { tunerOf, tuners } from "../../src/tuners/index.ts";
 import { advice } from "../advice.ts";
 import { tunerContract } from "../contract/tuner.ts";
 import type { Situation } from "../contract/tuner.ts";
 import { MB, skewedKeys, traceOf, viewOf } from "./views.ts";
+
+const everything = Object.fromEntries(
+  metrics.map(({ id, unit }) => [id, unit === "ratio" ? 0.6 : 100]),
+);
 
 const views: readonly Situation[] = [
   { title: "a quiet target", view: viewOf({ metrics: {} }) },
@@ -41,6 +46,23 @@ const views: readonly Situation[] = [
       },
       redis: { maxmemoryBytes: 8192 * MB, usedBytes: 8191 * MB, evictedInWindow: 500 },
       maxConnections: 20,
+    }),
+  },
+  {
+    title: "a service whose every part is measured",
+    view: viewOf({ metrics: everything }),
+  },
+  {
+    title: "processes behind a gateway, jobs in classes, failures that pass",
+    view: viewOf({
+      values: { copies: 2, classes: true, "threads-least": 16 },
+      metrics: {
+        ...everything,
+        "queue.failureRatio": 0.2,
+        "queue.deadLetters": 0,
+        "queue.waitLowP95Ms": 60_000,
+        "threads.efficiency": 0.05,
+      },
     }),
   },
   {

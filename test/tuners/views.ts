@@ -19,6 +19,28 @@ export const knobs: readonly Knob[] = [
   knob("connections", "pool-max", { kind: "int", min: 1, max: 200 }, 15),
   knob("connections-least", "pool-min", { kind: "int", min: 0, max: 200 }, 2),
   knob("redis-memory", "redis-maxmemory", { kind: "bytes", min: 16 * MB, max: 8 * GB }, 128 * MB),
+  knob("crew", "async-workers", { kind: "int", min: 1, max: 64 }, 4),
+  knob("room", "queue-limit", { kind: "int", min: 10, max: 100_000 }, 500),
+  knob("classes", "job-priorities", { kind: "bool" }, false),
+  knob("patience", "job-ageing", { kind: "duration", min: 100, max: 600_000 }, 5_000),
+  knob("tries", "job-attempts", { kind: "int", min: 1, max: 20 }, 3),
+  knob("pause", "job-backoff", { kind: "duration", min: 10, max: 300_000 }, 1_000),
+  knob("handful", "job-batch", { kind: "int", min: 1, max: 100 }, 1),
+  knob("threads-most", "threads", { kind: "int", min: 1, max: 64 }, 16),
+  knob("threads-least", "threads-min", { kind: "int", min: 0, max: 64 }, 1),
+  knob("threads-idle", "thread-idle-timeout", { kind: "duration", min: 0, max: 600_000 }, 60_000),
+  knob("threads-of-libuv", "libuv-threads", { kind: "int", min: 1, max: 64 }, 4),
+  knob("copies", "processes", { kind: "int", min: 1, max: 8 }, 1),
+  knob(
+    "order",
+    "balancing",
+    { kind: "enum", values: ["round-robin", "least-connections"] },
+    "round-robin",
+  ),
+  knob("front", "gateway", { kind: "enum", values: ["embedded", "haproxy"] }, "embedded"),
+  knob("checks", "health-check-interval", { kind: "duration", min: 100, max: 120_000 }, 30_000),
+  knob("sticky", "sticky-sessions", { kind: "bool" }, true),
+  knob("kept-open", "keep-alive", { kind: "bool" }, true),
 ];
 
 export interface ViewSketch {

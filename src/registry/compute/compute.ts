@@ -1,22 +1,34 @@
 // CPU work that would hold up the event loop: done on a pool of threads.
 
-/** Content is copied to a thread, or moved where the caller gives it away; every call rejects with TooBusyError when too many wait. */
+/**
+ * Content is copied to a thread, and may be used again at once. Every call rejects with TooBusyError when too many wait, and with
+ * TEMPORARILY_UNAVAILABLE once the pool is closed.
+ */
 export type Compute = {
-  /** SHA-256, hexadecimal. */
+  /** SHA-256, hexadecimal. Of little content on the calling thread, which is cheaper than to ask another. */
   readonly digest: (content: Uint8Array) => Promise<string>;
-  /** Whether an Ed25519 signature of the content is the key's (SPKI, PEM). */
+  /** Whether an Ed25519 signature of the content is the key's (SPKI, PEM); false of a key that cannot be read. */
   readonly verify: (
     content: Uint8Array,
     signature: Uint8Array,
     publicKeyPem: string,
   ) => Promise<boolean>;
+  /** Digest and signature in one task, for one copy of the content. */
+  readonly check: (
+    content: Uint8Array,
+    signature: Uint8Array,
+    publicKeyPem: string,
+  ) => Promise<CheckedContent>;
   /** What in an artifact would run code or give away secrets when loaded. */
   readonly scan: (content: Uint8Array) => Promise<readonly ScanFinding[]>;
   /** What changed between two contents, line by line. */
   readonly diff: (before: Uint8Array, after: Uint8Array) => Promise<DiffSummary>;
   readonly state: () => ComputeState;
+  /** Ends the threads; tasks under way reject. */
   readonly close: () => Promise<void>;
 };
+
+export type CheckedContent = { readonly sha256: string; readonly signatureValid: boolean };
 
 export type ScanFinding = {
   /** `pickle-import`, `private-key`, `access-token`. */
@@ -26,18 +38,25 @@ export type ScanFinding = {
 };
 
 export type DiffSummary = {
+  /** One of the two is not text: then nothing is compared. */
+  readonly binary: boolean;
   readonly added: number;
   readonly removed: number;
-  /** In unified form, cut at a bound. */
+  /** In unified form, of whole hunks up to a bound. */
   readonly patch: string;
+  /** Whether the bound left hunks out. */
+  readonly cut: boolean;
 };
 
 export type ComputeState = {
   readonly threadsAlive: number;
   readonly tasksWaiting: number;
-  /** Seconds since the start, over all threads. */
+  /** Seconds since the start, over all threads: of tasks that ended, as the threads timed them. */
   readonly busySeconds: number;
+  /** From a thread's being ready until it is told to end, over all threads. */
   readonly aliveSeconds: number;
+  /** From asking until a thread began. */
   readonly waitSeconds: number;
+  /** Ended, failed ones included. */
   readonly tasks: number;
 };

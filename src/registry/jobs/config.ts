@@ -18,6 +18,8 @@ export type JobsConfig = {
   readonly backoffMs: number;
   /** Jobs that a worker takes from the queue at once. */
   readonly batch: number;
+  /** A worker that gave no sign of life for so long is taken for dead, and its jobs for failed. */
+  readonly leaseMs: number;
   readonly webhookTimeoutMs: number;
   /** Failures in a row that open the circuit of a receiver, and how long it stays open. */
   readonly breakerFailures: number;
@@ -38,6 +40,7 @@ export function readJobsConfig(environment: Environment, problems: string[]): Jo
     attempts: whole("JOB_ATTEMPTS", 3, 1, 100),
     backoffMs: whole("JOB_BACKOFF_MS", 1_000, 0, HOUR_MS),
     batch: whole("JOB_BATCH", 1, 1, 1_000),
+    leaseMs: whole("JOB_LEASE_MS", 15_000, 500, HOUR_MS),
     webhookTimeoutMs: whole("WEBHOOK_TIMEOUT_MS", 5_000, 1, HOUR_MS),
     breakerFailures: whole("BREAKER_FAILURES", 5, 1, 1_000),
     breakerResetMs: whole("BREAKER_RESET_MS", 10_000, 1, HOUR_MS),

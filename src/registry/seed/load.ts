@@ -6,6 +6,7 @@ import type { Client } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { addKeys, createTables, dropTables } from "../schema.ts";
 import type { TableName } from "../schema.ts";
+import { artifactRows } from "./artifact-rows.ts";
 import { aliasRows, modelRows, modelTagRows, versionRows, versionTagRows } from "./model-rows.ts";
 import type { Row, Value } from "./model-rows.ts";
 import {
@@ -53,6 +54,13 @@ export function tableSources(seed: number, world: World): ReadonlyMap<TableName,
     [
       "model_version_tags",
       { columns: "name, version, key, value", rows: () => versionTagRows(seed, world) },
+    ],
+    [
+      "artifacts",
+      {
+        columns: "name, version, path, bytes, sha256, signature, public_key, content",
+        rows: () => artifactRows(seed, world),
+      },
     ],
     [
       "experiments",
@@ -131,5 +139,6 @@ function* chunks(rows: Iterable<Row>): Generator<Buffer> {
 /** COPY's text form. Seeded text never holds the characters that would need a backslash. */
 function copyText(value: Value): string {
   if (value === null) return "\\N";
+  if (value instanceof Uint8Array) return `\\\\x${Buffer.from(value).toString("hex")}`;
   return typeof value === "boolean" ? (value ? "t" : "f") : String(value);
 }

@@ -5,7 +5,7 @@ import type { Random } from "./randomness.ts";
 import { DAY_MS } from "./world.ts";
 import type { Model, World } from "./world.ts";
 
-export type Value = string | number | boolean | null;
+export type Value = string | number | boolean | Uint8Array | null;
 export type Row = readonly Value[];
 
 export function* modelRows(seed: number, world: World): Generator<Row> {

@@ -35,6 +35,7 @@ export type World = {
   runs: readonly Run[];
   runsByExperiment: ReadonlyMap<number, readonly Run[]>;
   models: readonly Model[];
+  artifacts: number;
 };
 
 type Domain = (typeof DOMAINS)[number];
@@ -86,7 +87,8 @@ export function createWorld(seed: number, scale: Scale): World {
   const runs = createRuns(seed, scale, experiments);
   const runsByExperiment = new Map<number, Run[]>(experiments.map(({ id }) => [id, []]));
   for (const run of runs) runsByExperiment.get(run.experiment.id)?.push(run);
-  return { experiments, runs, runsByExperiment, models: createModels(seed, scale, experiments) };
+  const models = createModels(seed, scale, experiments);
+  return { experiments, runs, runsByExperiment, models, artifacts: scale.artifacts };
 }
 
 /** The team's own domain four times in five: the correlation that single-column statistics miss. */

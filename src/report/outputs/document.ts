@@ -34,7 +34,16 @@ export interface Section {
 
 export interface Document {
   /** Of the hidden marker by which a comment is found again. */
-  readonly kind: "gate" | "self-test" | "bench" | "compare" | "history" | "advice" | "cache-advice";
+  readonly kind:
+    | "gate"
+    | "self-test"
+    | "bench"
+    | "compare"
+    | "history"
+    | "advice"
+    | "cache-advice"
+    | "pool-advice"
+    | "doctor";
   /** What was measured: target/workload. */
   readonly name: string;
   readonly title: string;

@@ -57,9 +57,9 @@ function environmentTable({ start, outcome }: Summary, journalFile: string): str
 
 function noiseText({ noise, start }: Summary): string {
   if (!noise) return `The noise floor was ${NOT_MEASURED}: the journal holds no A/A pairs.`;
-  const objective = start.event.persona.strategies.find(
-    (strategy) => strategy.tuner !== undefined,
-  )?.objective;
+  const objective =
+    noise.event.objective ??
+    start.event.persona.strategies.find((strategy) => strategy.tuner !== undefined)?.objective;
   const effects = noise.event.effects.filter(isUsable);
   return blocks([
     [

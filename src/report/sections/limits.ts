@@ -26,9 +26,12 @@ function sameMachine({ start }: Summary): string {
   return `The load generator and the service under test share this machine (${countOf(cores, "core")}), as do PostgreSQL and Redis where perfopt starts them. Processor time that one takes the others lack, so a change that saves processor time looks better here than on separate machines, and the best sizes of pools and workers are those of this machine.`;
 }
 
-function oneRate({ rate }: Summary): string {
+function oneRate({ rate, capacity }: Summary): string {
   if (!rate) return "The run ended before a rate was set.";
-  return `All windows run at one rate, ${significant(rate.event.requestsPerSecond)} requests/s. How much load the service could take at most after the changes was not measured.`;
+  const most = capacity.kept?.event.result.users
+    ? "How many users the service carries was searched for apart from them, once before and once after: not paired, so a machine that changed in between is in that difference."
+    : "How much load the service could take at most after the changes was not measured.";
+  return `All windows run at one rate, ${significant(rate.event.requestsPerSecond)} requests/s. ${most}`;
 }
 
 function tail({ confirmBlock, noiseBlock }: Summary): string {

@@ -41,9 +41,15 @@ function absentText({ basis }: Summary): string {
     : `There is no confirmation block in the journal: overall change ${NOT_MEASURED}. The trials' effects above do not add up to it.`;
 }
 
-function groupText(group: Metric["group"], title: string, effects: readonly Effect[]): string {
+function groupText(
+  group: Metric["group"],
+  title: string,
+  effects: readonly Effect[],
+): string | undefined {
   const known = metrics.filter((metric) => metric.group === group);
   const found = effects.filter((effect) => metricOf(effect.metric).group === group);
+  // A service without jobs has no chapter on them; the other groups say what is missing.
+  if (group === "async" && found.length === 0) return undefined;
   const missing = known.filter((metric) => !found.some((effect) => effect.metric === metric.id));
   return blocks([
     `### ${title}`,

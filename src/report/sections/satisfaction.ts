@@ -1,5 +1,5 @@
 /** Section 6: the persona's satisfaction with its formula and inputs, the goals, and what the persona says to that. */
-import { metricOf } from "../../core/metric.ts";
+import { goalMetricOf } from "../../core/metric.ts";
 import { formatRatio, significant } from "../../core/units.ts";
 import { formatGoal, formatReading, neat, NOT_MEASURED } from "../format.ts";
 import { blocks, codeBlock, plain, table } from "../markdown-text.ts";
@@ -13,7 +13,7 @@ export function satisfactionSection(summary: Summary): string {
   const exceeded = objectives.filter(({ stretchStatus }) => stretchStatus === "met");
   const missed = objectives.filter(({ status }) => status !== "met");
   const names = (results: typeof objectives) =>
-    results.map(({ objective }) => metricOf(objective.metric).title).join(", ");
+    results.map(({ objective }) => goalMetricOf(objective.metric).title).join(", ");
   return blocks([
     satisfaction
       ? `**Satisfaction: ${formatRatio(satisfaction.score)}**, goals met: ${met.length} of ${objectives.length}.`
@@ -37,13 +37,18 @@ function formulaText({ satisfaction, basis }: Summary): string | undefined {
       "satisfaction = sum(weight x credit) / sum(weight)",
       "credit = 1                                                  goal met",
       "       = clamp((before - after) / (before - goal), 0, 1)    goal missed, improvement proven by the interval",
+      ...(credits.some(({ result }) => result.unpaired)
+        ? [
+            "                                                           (capacity: shown by brackets that do not overlap)",
+          ]
+        : []),
       "       = 0                                                  otherwise, or not measured",
       `             = ${significant(points)} / ${neat(significant(weights))} = ${formatRatio(satisfaction.score)}`,
     ]),
     table(
       ["objective", "weight", "before", "goal", "after", "credit", "because"],
       credits.map(({ result, credit, because }) => [
-        metricOf(result.objective.metric).title,
+        goalMetricOf(result.objective.metric).title,
         neat(significant(result.objective.weight)),
         formatReading(result.objective.metric, result.before),
         formatGoal(result.objective, result.objective.goal),

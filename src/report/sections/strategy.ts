@@ -1,5 +1,5 @@
 /** Section 3: the persona's priority, objectives and ordered strategies, with presets marked as the hypotheses they are. */
-import { metricOf } from "../../core/metric.ts";
+import { goalMetricOf, metricOf, type CapacityMetricId } from "../../core/metric.ts";
 import type { Constraint, Persona, Strategy } from "../../core/persona.ts";
 import { formatRatio, significant } from "../../core/units.ts";
 import { formatGoal, formatMetric, neat } from "../format.ts";
@@ -32,15 +32,23 @@ export function strategySection(summary: Summary): string {
   ]);
 }
 
-function objectivesTable({ objectives }: Persona): string {
+const MEASURED_BY: Readonly<Record<CapacityMetricId, string>> = {
+  "api.usersSustained": "a search, once on the baseline and once on everything kept",
+  "queue.depthSustained": "a window of overload, once on the baseline and once on everything kept",
+};
+
+function objectivesTable({ objectives, capacityObjectives = [] }: Persona): string {
   return table(
     ["objective", "goal (acceptance)", "stretch goal", "weight", "measured by"],
-    objectives.map((objective) => [
-      metricOf(objective.metric).title,
-      formatGoal(objective, objective.goal),
-      formatGoal(objective, objective.stretch),
-      neat(significant(objective.weight)),
-      plain(metricOf(objective.metric).source),
+    [
+      ...objectives.map((each) => ({ each, source: metricOf(each.metric).source })),
+      ...capacityObjectives.map((each) => ({ each, source: MEASURED_BY[each.metric] })),
+    ].map(({ each, source }) => [
+      goalMetricOf(each.metric).title,
+      formatGoal(each, each.goal),
+      formatGoal(each, each.stretch),
+      neat(significant(each.weight)),
+      plain(source),
     ]),
   );
 }

@@ -1,6 +1,6 @@
 /** Section 1: what came of the run, in one line and one table; without a confirmation there is no claim. */
 import type { Change } from "../../core/knob.ts";
-import { metricOf } from "../../core/metric.ts";
+import { goalMetricOf } from "../../core/metric.ts";
 import { readEffect } from "../effects.ts";
 import {
   cite,
@@ -96,7 +96,9 @@ function goalsLine({ objectives, start }: Summary): string {
 function primaryLine({ objectives }: Summary): string {
   const first = objectives[0];
   if (!first) return "";
-  const { title } = metricOf(first.objective.metric);
+  const { title } = goalMetricOf(first.objective.metric);
+  if (first.unpaired)
+    return `${title} from ${formatReading(first.objective.metric, first.before)} to ${formatReading(first.objective.metric, first.after)}: ${first.unpaired.words}.`;
   if (!first.effect) return `${title}: no paired effect, ${NOT_MEASURED} in the confirmation.`;
   const words = {
     better: "proven better",
@@ -155,7 +157,7 @@ function headlineTable(summary: Summary): string {
           "source",
         ],
         objectives.map((result) => [
-          metricOf(result.objective.metric).title,
+          goalMetricOf(result.objective.metric).title,
           formatReading(result.objective.metric, result.after),
           ...goalCells(result),
           cite(result.after?.seqs ?? []),
@@ -165,7 +167,7 @@ function headlineTable(summary: Summary): string {
       return table(
         ["metric", "baseline", "after", "goal (acceptance)", "stretch goal", "goal met?", "source"],
         objectives.map((result) => [
-          metricOf(result.objective.metric).title,
+          goalMetricOf(result.objective.metric).title,
           formatReading(result.objective.metric, result.before),
           NOT_MEASURED,
           ...goalCells(result),
@@ -176,14 +178,17 @@ function headlineTable(summary: Summary): string {
 }
 
 function confirmedRow(result: ObjectiveResult): readonly string[] {
-  const { objective, before, after, effect } = result;
+  const { objective, before, after, effect, unpaired } = result;
+  const change = unpaired
+    ? [unpaired.words, "not paired", "none"]
+    : effect
+      ? [formatEffectChange(effect), formatInterval(effect), String(effect.pairs)]
+      : [NOT_MEASURED, NOT_MEASURED, "0"];
   return [
-    metricOf(objective.metric).title,
+    goalMetricOf(objective.metric).title,
     formatReading(objective.metric, before),
     formatReading(objective.metric, after),
-    effect ? formatEffectChange(effect) : NOT_MEASURED,
-    effect ? formatInterval(effect) : NOT_MEASURED,
-    effect ? String(effect.pairs) : "0",
+    ...change,
     ...goalCells(result),
     cite([...(before?.seqs ?? []), ...(after?.seqs ?? [])]),
   ];

@@ -4,6 +4,7 @@ import pino from "pino";
 import { Pool } from "undici";
 import { MODELS, modelScope, type Scope } from "../../../src/registry/cache/keys.ts";
 import { openCache, type Cache } from "../../../src/registry/cache/read-through.ts";
+import { openCompute } from "../../../src/registry/compute/pool.ts";
 import { readConfig } from "../../../src/registry/config.ts";
 import { openDatabase, type Database } from "../../../src/registry/database.ts";
 import { createMetrics } from "../../../src/registry/metrics.ts";
@@ -65,7 +66,8 @@ export async function startMutant(
   const database = openDatabase(config, { ...metrics.database, connectionFailed: ignore });
   await database.withClient(applySchema);
   const cache = openCache(config, database, { ...metrics.cache, written: ignore, failed: ignore });
-  const backend = { ...broken(cache, database), batchSizeRows: config.batchSizeRows };
+  const compute = openCompute({ ...config.compute, threadsMin: 0 });
+  const backend = { ...broken(cache, database), compute, batchSizeRows: config.batchSizeRows };
   const server = buildServer(backend, config, metrics, pino({ level: "silent" }));
   const pool = new Pool(await server.listen({ host: "127.0.0.1", port: 0 }), { connections: 50 });
   return {
@@ -73,6 +75,7 @@ export async function startMutant(
     async kill() {
       await pool.destroy();
       await server.close();
+      await compute.close();
       await cache.close();
       await database.close();
     },

@@ -1,0 +1,143 @@
+/** Ten small services, nine of them sick on purpose, on real stores: whether `perfopt doctor` names what is wrong, first. */
+import { rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { contextOf } from "../src/cli/context.ts";
+import { main } from "../src/cli/main.ts";
+import type { Diagnosis, DoctorResult } from "../src/core/diagnosis.ts";
+import { temporaryHome } from "../test/integration/stores.ts";
+import { faults, writeTarget, type Fault, type FaultPlace } from "./doctor/faults.ts";
+import type { BenchOptions, BenchResult } from "./run.ts";
+
+/** A slow service that is somebody else's: it answers by a timer. */
+const UPSTREAM_MS = 200;
+const TINY: readonly string[] = ["healthy", "loop-blocked"];
+/** A diagnosis that was refused because of the machine's neighbours is made again, so often and no more. */
+const FULL = { duration: "4s", attempts: 4 } as const;
+const NAMED_LEAST = 0.9;
+const OUTCOMES: readonly number[] = [0, 1, 3];
+
+interface Examined {
+  readonly fault: Fault;
+  readonly diagnosis: Diagnosis;
+  readonly attempts: number;
+}
+
+export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
+  const home = await temporaryHome();
+  const upstream = await openUpstream();
+  try {
+    const place: FaultPlace = {
+      folder: join(home, "targets-of-the-bench"),
+      scale: tiny ? "small" : "full",
+      upstreamUrl: upstream.url,
+    };
+    const examined: Examined[] = [];
+    for (const fault of faults.filter(({ name }) => !tiny || TINY.includes(name))) {
+      examined.push(
+        await examine(fault, place, home, tiny ? { duration: "1s", attempts: 1 } : FULL),
+      );
+    }
+    return resultOf(examined, tiny);
+  } finally {
+    await upstream.close();
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+async function examine(
+  fault: Fault,
+  place: FaultPlace,
+  home: string,
+  { duration, attempts }: { readonly duration: string; readonly attempts: number },
+): Promise<Examined> {
+  const target = await writeTarget(fault, place);
+  const args = ["doctor", "--target", target, "--rate", fault.rate, "--duration", duration];
+  for (let attempt = 1; ; attempt += 1) {
+    const { diagnosis } = await doctor([...args, "--json"], home);
+    if (!isRefused(diagnosis) || attempt === attempts) {
+      return { fault, diagnosis, attempts: attempt };
+    }
+  }
+}
+
+/** Noisy machines and late generators: nothing was said of the service. */
+function isRefused({ verdict, because }: Diagnosis): boolean {
+  return verdict === "host" || because.some((why) => why.startsWith("generator"));
+}
+
+async function doctor(args: readonly string[], home: string): Promise<DoctorResult> {
+  const printed = { out: "", err: "" };
+  const context = contextOf(args);
+  const code = await main(args, {
+    ...context,
+    home,
+    env: { ...context.env, PERFOPT_HOME: home },
+    interactive: false,
+    out: (text) => void (printed.out += text),
+    err: (text) => void (printed.err += text),
+  });
+  if (!OUTCOMES.includes(code)) {
+    throw new Error(`perfopt ${args.join(" ")} ended with ${code}: ${printed.err}`);
+  }
+  const result: DoctorResult = JSON.parse(printed.out);
+  return result;
+}
+
+function resultOf(examined: readonly Examined[], tiny: boolean): BenchResult {
+  const right = examined.filter(({ fault, diagnosis }) => diagnosis.verdict === fault.expected);
+  const goal = tiny ? examined.length : Math.ceil(NAMED_LEAST * examined.length);
+  const healthy = examined.find(({ fault }) => fault.name === "healthy")?.diagnosis.verdict;
+  return {
+    title: "doctor: ten services on real PostgreSQL and Redis, nine of them sick on purpose",
+    head: ["fault", "expected", "named first", "certainty", "attempts", "evidence", "also found"],
+    rows: examined.map(cellsOf),
+    acceptance: [
+      {
+        what: "named right, first",
+        value: `${right.length} of ${examined.length}`,
+        goal: `at least ${goal}`,
+        ok: right.length >= goal,
+      },
+      {
+        what: "the healthy one",
+        value: healthy ?? "not examined",
+        goal: "none",
+        ok: healthy === "none",
+      },
+    ],
+  };
+}
+
+function cellsOf({ fault, diagnosis, attempts }: Examined): readonly string[] {
+  const { verdict, certainty, findings, because } = diagnosis;
+  const [first, ...others] = findings;
+  return [
+    fault.name,
+    fault.expected,
+    verdict,
+    certainty,
+    String(attempts),
+    (first?.evidence ?? because).filter((line) => !line.startsWith("the statement")).join("; "),
+    others
+      .map(({ bottleneck, symptomOf }) => `${bottleneck}${symptomOf ? ` (by ${symptomOf})` : ""}`)
+      .join(", "),
+  ];
+}
+
+async function openUpstream() {
+  const server: Server = createServer((_, response) => {
+    setTimeout(() => response.end("late"), UPSTREAM_MS);
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: () =>
+      new Promise<void>((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,42 @@
+/** Whether more service processes can help, and how many there may be. */
+import type { MetricValues } from "../../../core/sample.ts";
+import { formatRatio } from "../../../core/units.ts";
+
+export interface ProcessLimits {
+  readonly cores: number;
+  /** Of each process; undefined when it is not known. */
+  readonly poolMax: number | undefined;
+  /** What the database lets ordinary clients open in all; undefined when it is not known. */
+  readonly connections: number | undefined;
+}
+
+/** Incumbent and candidate hold their connections at the same time. */
+const ARMS = 2;
+/** More processes than this many to a core only take turns. */
+const PROCESSES_A_CORE = 2;
+/** Below this, one event loop has time left: requests wait for something that another process would wait for as well. */
+const LOOP_BUSY_LEAST = 0.5;
+
+/** The most processes worth trying: each has a pool of its own, and all pools of both arms have to fit into the server. */
+export function processesMost({ cores, poolMax, connections }: ProcessLimits): number {
+  const byCores = Math.max(1, cores * PROCESSES_A_CORE);
+  if (poolMax === undefined || connections === undefined || poolMax <= 0) return byCores;
+  return Math.max(1, Math.min(byCores, Math.floor(connections / (ARMS * poolMax))));
+}
+
+/** `at most 3: processes x a pool of 30, twice, have to fit into 200 connections`. */
+export function limitInWords(limits: ProcessLimits): string {
+  const { cores, poolMax, connections } = limits;
+  const most = processesMost(limits);
+  return poolMax === undefined || connections === undefined || most === cores * PROCESSES_A_CORE
+    ? `at most ${most} processes on ${cores} cores`
+    : `at most ${most} processes: each has a pool of ${poolMax}, and those of both arms have to fit into ${connections} connections`;
+}
+
+/** Why another process cannot help; undefined when it may. */
+export function loopIdleBecause(metrics: MetricValues, processes: number): string | undefined {
+  const busy = metrics["service.eventLoopUtilization"];
+  if (busy === undefined || busy >= LOOP_BUSY_LEAST) return undefined;
+  const loops = processes === 1 ? "the event loop is" : "the event loops are";
+  return `${loops} busy ${formatRatio(busy)} of the time: what requests wait for is not the process, and another one would wait for it too`;
+}

@@ -1,0 +1,118 @@
+/** The bound of a queue with its reasons: what it follows from, what the preset would mean, what overload showed. */
+import type { MetricId } from "../../../core/metric.ts";
+import type { MetricValues } from "../../../core/sample.ts";
+import { formatDuration, significant } from "../../../core/units.ts";
+import { boundOf, presetInWords, serviceRateOf, waitAtMs } from "./bound.ts";
+import type { Crew, ServiceRate } from "./bound.ts";
+import { isGoodputWorse, overloadInWords } from "./overload.ts";
+import type { Overload } from "./overload.ts";
+
+export interface BoundQuestion {
+  /** Overload with the present bound, and with the derived one as soon as that was measured. */
+  readonly before: Overload;
+  readonly after: Overload | undefined;
+  readonly crew: Crew;
+  readonly present: number;
+  readonly preset: number;
+  readonly waitTargetMs: number;
+  /** Of a window at the run's load. */
+  readonly usual: MetricValues;
+  readonly objective: MetricId;
+}
+
+export interface BoundAdvice {
+  /** Undefined when nothing says how much the workers get done. */
+  readonly bound: number | undefined;
+  /** Far enough from the present one to be worth a change. */
+  readonly differs: boolean;
+  /** Goodput under overload was worse with it. */
+  readonly harmful: boolean;
+  /** The run's own load fills the queue, and the objective would show what the bound does. */
+  readonly felt: boolean;
+  readonly facts: readonly string[];
+}
+
+/** Nearer than this, the rate's own noise is larger than the difference. */
+const DIFFERENCE_LEAST = 0.2;
+/** A queue that was this full at the run's load meets its bound. */
+const FULL_SHARE = 0.9;
+/** What a lower bound makes better, and what a higher one does. */
+const SHOWN_BY_LESS: readonly MetricId[] = [
+  "queue.latencyP95Ms",
+  "queue.waitP95Ms",
+  "queue.waitLowP95Ms",
+  "queue.waitNormalP95Ms",
+  "queue.waitHighP95Ms",
+];
+const SHOWN_BY_MORE: readonly MetricId[] = [
+  "queue.rejectRatio",
+  "api.errorRate",
+  "api.goodputPerSecond",
+];
+
+export function boundAdvice(question: BoundQuestion): BoundAdvice {
+  const { before, after, crew, present, waitTargetMs } = question;
+  const rate = serviceRateOf(before, crew);
+  const twice = `at twice the capacity, room for ${present}: ${overloadInWords(before)}`;
+  if (!rate) {
+    const because = "no bound of the queue follows, since no job was done under overload";
+    return {
+      bound: undefined,
+      differs: false,
+      harmful: false,
+      felt: false,
+      facts: [because, twice],
+    };
+  }
+  const bound = boundOf(rate, waitTargetMs);
+  const differs = Math.abs(bound - present) > present * DIFFERENCE_LEAST;
+  const harmful = after !== undefined && isGoodputWorse(before, after);
+  const felt = isFelt(question, bound);
+  const facts = [
+    `bound of the queue: ${formatDuration(waitTargetMs)} of waiting times ${significant(rate.jobsPerSecond)} jobs/s (${rate.how}) is ${bound} jobs`,
+    presetInWords(question.preset, rate, waitTargetMs),
+    presentInWords(question, rate, bound, differs),
+    twice,
+    ...(after ? [`with room for ${bound}: ${overloadInWords(after)}`] : []),
+    ...(differs ? [consequence(question, harmful, felt, bound)] : []),
+  ];
+  return { bound, differs, harmful, felt, facts };
+}
+
+function isFelt({ present, usual, objective }: BoundQuestion, bound: number): boolean {
+  const deepest = usual["queue.depthMax"] ?? 0;
+  const refused = usual["queue.rejectRatio"] ?? 0;
+  return bound < present
+    ? SHOWN_BY_LESS.includes(objective) && deepest >= bound * FULL_SHARE
+    : SHOWN_BY_MORE.includes(objective) && refused > 0;
+}
+
+function presentInWords(
+  { present, waitTargetMs }: BoundQuestion,
+  rate: ServiceRate,
+  bound: number,
+  differs: boolean,
+): string {
+  const waitMs = waitAtMs(present, rate);
+  const meaning = `the present bound of ${present} means a wait of up to ${formatDuration(waitMs)}`;
+  if (!differs) return `${meaning}: as it should be`;
+  return bound < present
+    ? `${meaning}, more than the ${formatDuration(waitTargetMs)} that a job may wait`
+    : `${meaning}: jobs are refused that could have been done in time`;
+}
+
+/** Why the bound is not simply tried in pairs, where it is not. */
+function consequence(
+  { present, usual }: BoundQuestion,
+  harmful: boolean,
+  felt: boolean,
+  bound: number,
+): string {
+  if (harmful) {
+    return `goodput at twice the capacity was worse with room for ${bound}: the bound stays ${present}`;
+  }
+  if (felt) return "the queue is as full as that at the run's load, so that pairs can show it";
+  const deepest = usual["queue.depthMax"];
+  const most = deepest === undefined ? "" : ` (${significant(deepest)} jobs waited at most)`;
+  return `a bound does nothing before the queue is full, which it is not at the run's load${most}: alone it is advised, not applied, since pairs there could not show what it does`;
+}

@@ -1,0 +1,163 @@
+/** A sweep of sizes within a budget: which ones, how often, in which order, and the measurements that came of it. */
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
+import type { PoolMeasurement } from "../core/pool-advice.ts";
+import { formatDuration } from "../core/units.ts";
+import type { Progress } from "./progress.ts";
+
+export interface SweepPlan {
+  /** Ascending. */
+  readonly sizes: readonly number[];
+  readonly rounds: number;
+  /** What one measurement takes with everything around it, as estimated. */
+  readonly eachMs: number;
+  readonly budgetMs: number;
+  readonly seed: number;
+}
+
+export interface SweepWish {
+  readonly least: number;
+  readonly most: number;
+  /** That are to be among the sizes: the present one, a formula's. */
+  readonly wanted: readonly number[];
+  /** Given by the user: these and no others. */
+  readonly sizes: readonly number[] | undefined;
+  readonly eachMs: number;
+  readonly budgetMs: number;
+  readonly seed: number;
+}
+
+const SIZES_LEAST = 6;
+const SIZES_MOST = 9;
+const ROUNDS_MOST = 5;
+/** Two of each size say how much they scatter, which more sizes do not. */
+const ROUNDS_WANTED = 2;
+/** Of a measured size: nearer ones say nothing new. */
+const SAME_SIZE = 0.15;
+/** So many measurements without a single answer are enough. */
+const HOPELESS = 2;
+
+/** Of a window: where a response takes more of it, a closed loop is never in its steady state, and Little's law rejects the measurement. */
+const RESPONSES_A_WINDOW = 20;
+
+/** How many requests may be under way on a service of this throughput, so that windows of this length can be believed. */
+export function underWayMost(perSecond: number, windowMs: number): number {
+  return Math.floor((perSecond * windowMs) / 1_000 / RESPONSES_A_WINDOW);
+}
+
+/** Throws bad-input when the budget does not pay for one round. */
+export function planSweep(wish: SweepWish): SweepPlan {
+  const { eachMs, budgetMs, seed } = wish;
+  const affordable = Math.floor(budgetMs / eachMs);
+  const sizes =
+    wish.sizes ??
+    spreadSizes(
+      wish,
+      Math.min(SIZES_MOST, Math.max(SIZES_LEAST, Math.floor(affordable / ROUNDS_WANTED))),
+    );
+  if (affordable < sizes.length) {
+    throw new PerfoptError(
+      "bad-input",
+      `--budget ${formatDuration(budgetMs)} does not pay for ${sizes.length} sizes of about ${formatDuration(eachMs)} each`,
+      `give at least --budget ${Math.ceil((sizes.length * eachMs) / 1_000)}s, a shorter --window, or fewer --sizes`,
+    );
+  }
+  const rounds = Math.min(ROUNDS_MOST, Math.floor(affordable / sizes.length));
+  return { sizes, rounds, eachMs, budgetMs, seed };
+}
+
+/** What a person is told before anything is measured. */
+export function planInWords({ sizes, rounds, eachMs, budgetMs }: SweepPlan, of: string): string {
+  const all = sizes.length * rounds * eachMs;
+  const rounded = Math.round(all / 1_000) * 1_000;
+  return `Sweep of ${of}: ${sizes.join(", ")}; ${rounds} ${rounds === 1 ? "round" : "rounds"} in random order, about ${formatDuration(rounded)} (--budget ${formatDuration(budgetMs)}).`;
+}
+
+/** Even steps on a logarithmic scale, moved to the wanted sizes where those are near. */
+function spreadSizes({ least, most, wanted }: SweepWish, count: number): readonly number[] {
+  const steps = Array.from({ length: count }, (_, index) =>
+    Math.round(least * (most / least) ** (index / (count - 1))),
+  );
+  const sizes = new Set(steps);
+  for (const size of wanted.filter((each) => each >= least && each <= most)) {
+    if (sizes.has(size)) continue;
+    const near = [...sizes]
+      .filter((each) => each !== least && each !== most && !wanted.includes(each))
+      .toSorted((a, b) => Math.abs(Math.log(a / size)) - Math.abs(Math.log(b / size)))[0];
+    if (
+      near !== undefined &&
+      (sizes.size >= SIZES_MOST || Math.abs(near - size) <= SAME_SIZE * size)
+    ) {
+      sizes.delete(near);
+    }
+    if (sizes.size < SIZES_MOST) sizes.add(size);
+  }
+  return [...sizes].toSorted((a, b) => a - b);
+}
+
+/**
+ * Every size once a round, each round in an order of its own, so that drift of the machine favours no size; the same requests for all
+ * sizes of a round. Ends at the budget with what there is.
+ */
+export async function runSweep(
+  plan: SweepPlan,
+  measure: (size: number, seed: number) => Promise<PoolMeasurement>,
+  {
+    progress,
+    signal,
+    of,
+  }: { readonly progress: Progress; readonly signal: AbortSignal; readonly of: string },
+): Promise<readonly PoolMeasurement[]> {
+  const started = performance.now();
+  const random = xoroshiro128plus(plan.seed);
+  const measured: PoolMeasurement[] = [];
+  const all = plan.sizes.length * plan.rounds;
+  for (let round = 0; round < plan.rounds; round += 1) {
+    for (const size of shuffled(plan.sizes, (most) => uniformInt(random, 0, most))) {
+      throwIfAborted(signal);
+      const spentMs = performance.now() - started;
+      const eachMs = Math.max(plan.eachMs, spentMs / Math.max(1, measured.length));
+      if (spentMs + eachMs > plan.budgetMs) {
+        progress.print(`the budget is used up after ${measured.length} of ${all} measurements`);
+        return measured;
+      }
+      progress.say(`measurement ${measured.length + 1} of ${all}: ${size} ${of}`);
+      const result = await orInvalid(size, signal, () => measure(size, plan.seed + round));
+      measured.push({ ...result, from: `measurement ${measured.length + 1}` });
+      if (measured.length === HOPELESS) refuseHopeless(measured);
+    }
+  }
+  return measured;
+}
+
+/** A service that answers nothing at any size is not there, or is asked for the wrong thing. */
+function refuseHopeless(measured: readonly PoolMeasurement[]): void {
+  if (measured.some(({ throughput }) => throughput > 0)) return;
+  throw new PerfoptError(
+    "cannot-measure",
+    `no request succeeded: ${measured[0]?.invalidBecause?.join("; ") ?? "nothing was answered"}`,
+    "check that the service runs, and send one of the requests by hand",
+  );
+}
+
+/** A size that the service does not survive is a result too. */
+async function orInvalid(
+  size: number,
+  signal: AbortSignal,
+  measure: () => Promise<PoolMeasurement>,
+): Promise<PoolMeasurement> {
+  try {
+    return await measure();
+  } catch (error) {
+    throwIfAborted(signal);
+    if (!(error instanceof PerfoptError) || error.code !== "cannot-measure") throw error;
+    return { size, throughput: 0, from: "", invalidBecause: [messageOf(error)] };
+  }
+}
+
+/** Fisher and Yates. */
+function shuffled(sizes: readonly number[], drawUpTo: (most: number) => number): readonly number[] {
+  const left = [...sizes];
+  return sizes.map(() => left.splice(drawUpTo(left.length - 1), 1)[0] ?? 0);
+}

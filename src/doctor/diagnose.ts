@@ -1,0 +1,157 @@
+/** Evidence to diagnosis: refuses where it cannot tell, else applies every rule and puts causes before symptoms (pure). */
+import {
+  bottlenecks,
+  type Bottleneck,
+  type Diagnosis,
+  type DoctorEvidence,
+  type Finding,
+} from "../core/diagnosis.ts";
+import { formatQuantity } from "../core/metric.ts";
+import { causesOf } from "./explain.ts";
+import { nextFor, type NextContext } from "./next.ts";
+import { refusalOf } from "./refusals.ts";
+import { rowsOf } from "./rows.ts";
+import { judge, rulesFor, type Judged } from "./rules.ts";
+import { signInWords, type Sign } from "./signs.ts";
+import { THRESHOLDS } from "./thresholds.ts";
+
+export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagnosis {
+  const judged = rulesFor(evidence).map(judge);
+  const findings = findingsOf(judged, evidence, context);
+  const told = {
+    exonerated: judged.flatMap((each) =>
+      each.fired || isUnmeasured(each) ? [] : each.rule.bottleneck,
+    ),
+    unmeasured: judged.filter(isUnmeasured).map(({ rule, missing }) => ({
+      bottleneck: rule.bottleneck,
+      missing: namesOf(missing),
+    })),
+    rows: rowsOf(evidence, judged, findings),
+  };
+  const refusal = refusalOf(evidence);
+  if (refusal) {
+    const headline =
+      refusal.verdict === "host"
+        ? "The machine was too noisy: whatever the numbers say may be its neighbours' doing."
+        : "The load itself was not what it should have been, so that its numbers say nothing about the service.";
+    return { ...refused(refusal.verdict, headline, refusal.because, context), ...told };
+  }
+  const [first] = findings;
+  if (first) {
+    const { bottleneck, sentence, certainty, next } = first;
+    return {
+      verdict: bottleneck,
+      headline: sentence,
+      because: [],
+      certainty,
+      findings,
+      next,
+      ...told,
+    };
+  }
+  return { ...nothingFound(evidence, told.unmeasured.length, context), ...told };
+}
+
+type Answer = Omit<Diagnosis, "exonerated" | "unmeasured" | "rows">;
+
+/** Findings of a refused diagnosis are not shown: they may be somebody else's. */
+function refused(
+  verdict: "host" | "unknown",
+  headline: string,
+  because: readonly string[],
+  context: NextContext,
+): Answer {
+  return {
+    verdict,
+    headline,
+    because,
+    certainty: "low",
+    findings: [],
+    next: nextFor(verdict, context),
+  };
+}
+
+function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: NextContext): Answer {
+  const { loaded } = evidence;
+  const ill = [
+    [
+      loaded["load.completedShare"],
+      (value: number) => value < THRESHOLDS.completedShare,
+      "answered in time",
+    ],
+    [loaded["load.errorRate"], (value: number) => value > THRESHOLDS.errorRate, "failed"],
+  ] as const;
+  const symptoms = ill.flatMap(([value, isIll, words]) =>
+    value !== undefined && isIll(value)
+      ? [`${formatQuantity("ratio", value)} of the requests ${words}`]
+      : [],
+  );
+  if (symptoms.length > 0) {
+    const headline = "The service does not keep up, and nothing that was measured says why.";
+    return refused("unknown", headline, symptoms, context);
+  }
+  if (!wasLookedInto(evidence)) {
+    return refused(
+      "unknown",
+      "Nothing but the responses could be read, which is too little to say that nothing limits them.",
+      ["neither the process nor the service's metrics nor its database could be read"],
+      context,
+    );
+  }
+  return {
+    verdict: "none",
+    headline: "Nothing limits the service at this load.",
+    because: [],
+    certainty: unmeasured === 0 ? "high" : "low",
+    findings: [],
+    next: nextFor("none", context),
+  };
+}
+
+/** From inside, from outside, or from the database's side. */
+function wasLookedInto({ loaded }: DoctorEvidence): boolean {
+  return (
+    loaded["process.mainThreadWanting"] !== undefined ||
+    loaded["loop.utilization"] !== undefined ||
+    loaded["db.activeMean"] !== undefined
+  );
+}
+
+function findingsOf(
+  judged: readonly Judged[],
+  evidence: DoctorEvidence,
+  context: NextContext,
+): readonly Finding[] {
+  const fired = judged.filter((each) => each.fired);
+  const causes = causesOf(fired.map(({ rule }) => rule.bottleneck));
+  const found = fired.map(({ rule, evidence: signs, missing }): Finding => {
+    const cause = causes.get(rule.bottleneck);
+    return {
+      bottleneck: rule.bottleneck,
+      sentence: rule.sentence,
+      evidence: [...signs.map(signInWords), ...statementText(rule.bottleneck, evidence)],
+      certainty: missing.length === 0 ? "high" : "low",
+      missing: namesOf(missing),
+      ...(cause === undefined ? {} : { symptomOf: cause }),
+      next: nextFor(rule.bottleneck, context),
+    };
+  });
+  return found.toSorted((left, right) => place(left) - place(right));
+}
+
+/** Causes first, each kind in the order of explanation. */
+function place({ bottleneck, symptomOf }: Finding): number {
+  return bottlenecks.indexOf(bottleneck) + (symptomOf === undefined ? 0 : bottlenecks.length);
+}
+
+function statementText(bottleneck: Bottleneck, { statement }: DoctorEvidence): readonly string[] {
+  return bottleneck === "slow-query" && statement ? [`the statement: ${statement.sql}`] : [];
+}
+
+function namesOf(signs: readonly Sign[]): readonly string[] {
+  return [...new Set(signs.map(({ resource, title }) => `${resource}: ${title}`))];
+}
+
+function isUnmeasured({ fired, missing }: Judged): boolean {
+  return !fired && missing.length > 0;
+}

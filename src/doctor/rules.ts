@@ -1,0 +1,50 @@
+/** The rules: for each bottleneck the signs that must all be there, in one way or another, and those that speak against it. */
+import type { Bottleneck, DoctorEvidence } from "../core/diagnosis.ts";
+import { serviceRules } from "./rules-service.ts";
+import { storeRules } from "./rules-stores.ts";
+import type { Sign } from "./signs.ts";
+
+export interface Rule {
+  readonly bottleneck: Bottleneck;
+  /** It fires when every sign of one of these ways is shown: a missing reading never makes it fire. */
+  readonly ways: readonly (readonly Sign[])[];
+  /**
+   * It does not fire when one of these is shown, for something else explains it then, and that has a rule of its own which fires. One
+   * that was not measured lowers the certainty.
+   */
+  readonly unless: readonly Sign[];
+  readonly sentence: string;
+}
+
+export interface Judged {
+  readonly rule: Rule;
+  readonly fired: boolean;
+  /** The signs of the way that was shown in full. */
+  readonly evidence: readonly Sign[];
+  /** Signs that were not measured, and that it takes to be sure: that it is so, or that it is not. */
+  readonly missing: readonly Sign[];
+}
+
+export function rulesFor(evidence: DoctorEvidence): readonly Rule[] {
+  const { absent = [] } = evidence;
+  return [...serviceRules(evidence), ...storeRules(evidence)].filter(
+    ({ bottleneck }) => !absent.includes(bottleneck),
+  );
+}
+
+export function judge(rule: Rule): Judged {
+  const { ways, unless } = rule;
+  const way = ways.find((signs) => signs.every(({ shown }) => shown === true));
+  const against = unless.some(({ shown }) => shown === true);
+  if (way && !against) {
+    return { rule, fired: true, evidence: way, missing: unless.filter(isMissing) };
+  }
+  if (against) return { rule, fired: false, evidence: [], missing: [] };
+  // It is known not to be so when every way has a sign that is known not to be there.
+  const open = ways.filter((signs) => !signs.some(({ shown }) => shown === false));
+  return { rule, fired: false, evidence: [], missing: open.flat().filter(isMissing) };
+}
+
+function isMissing({ shown }: Sign): boolean {
+  return shown === undefined;
+}

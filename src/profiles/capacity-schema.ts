@@ -1,0 +1,98 @@
+/** The schema of a persona's capacity block: how many users it has to carry, and what happens at more than it can. */
+import { z } from "zod";
+import type { CapacityPlan } from "../core/capacity.ts";
+import type { CapacityMetricId } from "../core/metric.ts";
+import { parseSlo, type Slo } from "../core/slo.ts";
+import * as field from "./fields.ts";
+import { think } from "./think-schema.ts";
+
+const WINDOWS_MAX = 24;
+const FACTOR = 2;
+
+export function capacity() {
+  return z
+    .strictObject({
+      users: users()
+        .exactOptional()
+        .describe(
+          "How many concurrent users the service carries within SLOs: measured on the baseline and on what was kept.",
+        ),
+      overload: overload()
+        .exactOptional()
+        .describe(
+          "What becomes of requests and queued jobs at more than the baseline can do: measured before and after, at the same rate.",
+        ),
+    })
+    .transform(
+      field.checked((input: CapacityPlan, context) => {
+        if (input.users !== undefined || input.overload !== undefined) return;
+        context.addIssue("expected users, overload or both, found neither");
+      }),
+    );
+}
+
+function users() {
+  return z
+    .strictObject({
+      think: think().describe(
+        "The pause of a user between two requests: 1s, { uniform: [1s, 3s] } or { exponential: 1s }, which is the mean.",
+      ),
+      slos: z
+        .array(slo())
+        .min(1)
+        .describe("What has to hold for all of them: p95<200ms, errors<1%, p99[get-alias]<1s."),
+      window: field.positiveDuration().describe("How long one window of the search lasts."),
+      windowsMax: z
+        .int()
+        .min(4)
+        .max(60)
+        .default(WINDOWS_MAX)
+        .describe("The most windows that one search may take; 24 by default."),
+    })
+    .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }));
+}
+
+function overload() {
+  return z
+    .strictObject({
+      factor: z
+        .number()
+        .gt(1)
+        .max(10)
+        .default(FACTOR)
+        .describe(
+          "Of what the baseline completes in a closed loop: 2, the default, is twice that.",
+        ),
+      window: field.positiveDuration().describe("How long the overload lasts."),
+    })
+    .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }));
+}
+
+function slo() {
+  return field.text().transform((text, context): Slo => {
+    const parsed = parseSlo(text);
+    const problem =
+      typeof parsed === "string"
+        ? parsed
+        : parsed.metric === "api.requestsPerSecond"
+          ? "expected a limit of latencies or errors: the load is what is being varied"
+          : undefined;
+    if (problem === undefined && typeof parsed !== "string") return parsed;
+    context.addIssue({ code: "custom", message: problem ?? "expected METRIC<LIMIT" });
+    return z.NEVER;
+  });
+}
+
+const MEASURED_BY: Readonly<Record<CapacityMetricId, keyof CapacityPlan>> = {
+  "api.usersSustained": "users",
+  "queue.depthSustained": "overload",
+};
+
+/** The block that a capacity goal needs and that is not there; undefined when nothing is missing. */
+export function missingBlock(
+  metric: CapacityMetricId,
+  plan: CapacityPlan | undefined,
+): string | undefined {
+  const block = MEASURED_BY[metric];
+  return plan?.[block] === undefined ? `capacity.${block}` : undefined;
+}

@@ -1,0 +1,36 @@
+// Database access of workers and sweeps: the pool is the requests' own, the statements are counted apart from theirs.
+
+import type { QueryResultRow } from "pg";
+import type { Database, Queryable } from "../database.ts";
+
+export type Background = Queryable & Pick<Database, "transaction">;
+
+export function inBackground(database: Database, statement: () => void): Background {
+  const run = <T>(work: (connection: Queryable) => Promise<T>): Promise<T> =>
+    database.withClient((client) =>
+      work({
+        query: async <Row extends QueryResultRow>(
+          text: string,
+          values: readonly unknown[] = [],
+        ) => {
+          statement();
+          return (await client.query<Row, unknown[]>(text, [...values])).rows;
+        },
+      }),
+    );
+  return {
+    query: (text, values) => run((connection) => connection.query(text, values)),
+    transaction: (work) =>
+      run(async (connection) => {
+        await connection.query("BEGIN");
+        try {
+          const result = await work(connection);
+          await connection.query("COMMIT");
+          return result;
+        } catch (error) {
+          await connection.query("ROLLBACK").catch(() => undefined);
+          throw error;
+        }
+      }),
+  };
+}

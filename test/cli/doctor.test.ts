@@ -1,0 +1,96 @@
+/** `perfopt doctor` as a process, on a sick service with real stores. A healthy one is in test/doctor/bench.test.ts. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { faults, writeTarget, type Fault } from "../../bench/doctor/faults.ts";
+import type { DoctorResult, EnvironmentResult } from "../../src/core/diagnosis.ts";
+import { makePlace, perfopt, type Place } from "./perfopt.ts";
+
+let place: Place;
+beforeAll(() => {
+  place = makePlace();
+});
+afterAll(() => place.remove());
+
+function fault(name: string): Fault {
+  const found = faults.find((each) => each.name === name);
+  if (!found) throw new Error(`there is no fault ${name}`);
+  return found;
+}
+
+const target = (name: string) =>
+  writeTarget(fault(name), {
+    folder: join(place.folder, "faults"),
+    scale: "small",
+    upstreamUrl: "http://127.0.0.1:9/",
+  });
+
+/** On a machine that others use too: what is looked for here is what no neighbour can imitate. */
+const SHORT = ["--duration", "1500ms", "--warmup", "300ms", "--busy-machine", "--lag-max", "10s"];
+
+describe("on real stores", () => {
+  test(
+    "a missing index is named first, in text and files, with exit code 1",
+    { timeout: 240_000 },
+    async () => {
+      const path = await target("slow-query");
+      const { rate } = fault("slow-query");
+      const args = ["doctor", "--target", path, "--rate", rate, ...SHORT, "--output", "told"];
+      const { code, out, err } = await perfopt(place, args);
+      expect(err).not.toContain("error:");
+      expect([code, out.split("\n")[0]]).toEqual([1, expect.stringMatching(/^SLOW-QUERY/)]);
+      expect(out).toContain(`perfopt advise indexes --target ${path}`);
+      expect(out).toContain("FROM events WHERE owner");
+      const result: DoctorResult = JSON.parse(
+        readFileSync(join(place.folder, "told", "doctor.json"), "utf8"),
+      );
+      expect(result).toMatchObject({
+        schema: "perfopt-doctor/v1",
+        target: "doctor-faults",
+        diagnosis: { verdict: "slow-query" },
+      });
+      expect(result.windows.map(({ name }) => name)).toEqual(["quiet", "light", "usual"]);
+      expect(JSON.stringify(result)).not.toMatch(/redis:\/\/:[^*]/);
+      expect(readFileSync(join(place.folder, "told", "doctor.md"), "utf8")).toContain("SLOW-QUERY");
+    },
+  );
+});
+
+test("the environment alone, as JSON", async () => {
+  const { code, out } = await perfopt(place, ["doctor", "--environment", "--json"]);
+  const { schema, checks }: EnvironmentResult = JSON.parse(out);
+  expect([schema, code]).toEqual(["perfopt-doctor-environment/v1", 0]);
+  expect(checks.map(({ id }) => id)).toEqual(
+    expect.arrayContaining(["node", "redis", "postgres", "leftovers"]),
+  );
+});
+
+test("without redis-server the environment is not ready, and the exit code says so", async () => {
+  const { code, out } = await perfopt(place, ["doctor", "--environment"], { PATH: place.folder });
+  expect(code).toBe(3);
+  expect(out).toContain("none on the PATH");
+});
+
+test.each([
+  ["--duration and --window do not go together", ["--duration", "2s", "--window", "2s"]],
+  ["--rate many: expected", ["--rate", "many"]],
+  ["there is no workload", ["--workload", "none-such"]],
+])("%s: bad input, before anything is started", async (message, args) => {
+  const { code, err } = await perfopt(place, ["doctor", ...args]);
+  expect(code).toBe(2);
+  expect(err).toContain(message.replace("there is no workload", "defines no workload none-such"));
+});
+
+test("a URL that nobody answers at is no diagnosis", async () => {
+  const { code, err } = await perfopt(place, [
+    "doctor",
+    "--url",
+    "http://127.0.0.1:9/",
+    "--rate",
+    "5",
+    "--duration",
+    "500ms",
+  ]);
+  expect(code).toBe(3);
+  expect(err).not.toContain("defect");
+});

@@ -1,0 +1,117 @@
+/** Thread pool: how many threads it comes to on services whose truth is known, and what it says when none is better. */
+import { expect, test } from "vitest";
+import type { MetricId } from "../../src/core/metric.ts";
+import type { MetricValues } from "../../src/core/sample.ts";
+import { threadPool } from "../../src/tuners/thread-pool.ts";
+import type { WorldState } from "../simulator.ts";
+import { makeSample } from "../samples.ts";
+import { askOf, reasonOf, strategyOf, valuesOf, viewOf } from "./views.ts";
+import { keptShare, keptValues, runPhase } from "./worlds.ts";
+import type { World } from "./worlds.ts";
+
+const settings = { threads: 30 };
+const byEfficiency = { tuner: threadPool, objective: "threads.efficiency", settings } as const;
+const byLatency = { tuner: threadPool, objective: "api.latencyP95Ms", settings } as const;
+
+/** CPU work that keeps `busy` cores busy; all threads are alive; each beyond the cores costs a little. */
+function cpuWork(busy: number, more: (threads: number) => MetricValues = () => ({})): World {
+  return {
+    truth: ({ values }: WorldState) => {
+      const threads = Number(values["threads-most"]);
+      const idle = Number(values["threads-idle"]) <= 5_000 ? 0.7 : 1;
+      const alive = Math.max(Number(values["threads-least"]), threads * idle);
+      return {
+        "threads.efficiency": Math.min(1, busy / alive),
+        "threads.alive": alive,
+        "threads.waitMs": 0.5,
+        "service.eventLoopUtilization": 0.6,
+        "service.contextSwitchesPerSecond": 2_000 + 300 * threads,
+        "api.latencyP95Ms": 50 * (1 + 0.02 * Math.max(0, threads - 2)),
+        "api.latencyP99Ms": 80,
+        ...more(threads),
+      };
+    },
+  };
+}
+
+test("the share of busy threads: as few as there are cores, with the pool's own minimum along, and no fewer", async () => {
+  const outcome = await runPhase(
+    { ...cpuWork(0.8), values: { "threads-least": 4 } },
+    byEfficiency,
+    3,
+  );
+  expect(keptValues(outcome)).toMatchObject({ "threads-most": 2, "threads-least": 2 });
+  expect(outcome.trials[0]?.candidate.evidence.join("\n")).toMatch(
+    /thread efficiency by threads: 16: 0\.0[^]*30: [^]*fewer than 2 were not tried: a burst of tasks would leave cores idle[^]*context switches\/s/,
+  );
+});
+
+test("latency: the preset's larger pool loses, a smaller one is kept", async () => {
+  const outcome = await runPhase(cpuWork(0.8), byLatency, 4);
+  expect(Number(keptValues(outcome)["threads-most"])).toBeLessThan(9);
+  expect(outcome.probes[0]?.changes).toMatchObject([{ to: 30 }]);
+});
+
+test("a pool whose tasks wait so long that requests feel it is not chosen, however busy its threads are", async () => {
+  const starving = cpuWork(1.5, (threads) => (threads < 5 ? { "threads.waitMs": 20 } : {}));
+  for (const seed of [1, 2, 3]) {
+    const { kept } = await runPhase(starving, byEfficiency, seed);
+    for (const change of kept) {
+      if (change.kind === "set-knob" && change.knob === "threads-most") {
+        expect(Number(change.to)).toBeGreaterThanOrEqual(5);
+      }
+    }
+  }
+});
+
+test("threads that are idle for long are let go sooner once the size is settled", async () => {
+  const stuck: World = cpuWork(0.8, (threads) => (threads < 16 ? { "threads.waitMs": 30 } : {}));
+  const outcome = await runPhase(stuck, byEfficiency, 2);
+  expect(keptValues(outcome)).toEqual({ "threads-idle": 1_000 });
+});
+
+/** A probe of the pool that measured what the observed window did. */
+const same = (threads: number) => ({
+  kind: "probe" as const,
+  changes: [{ kind: "set-knob" as const, knob: "threads-most", from: 16, to: threads }],
+  why: "test",
+  sample: makeSample({ "api.latencyP95Ms": 100 }),
+});
+
+async function first(metrics: MetricValues, objective: MetricId, values = {}) {
+  const observation = await threadPool.observe(viewOf({ metrics, values }));
+  return (history: Parameters<typeof askOf>[1]) =>
+    threadPool.next(askOf(observation, { strategy: strategyOf(objective, settings), ...history }));
+}
+
+test("libuv's threads are looked at only where they can matter", async () => {
+  const usual = { "api.latencyP95Ms": 100, "service.eventLoopUtilization": 0.5 };
+  const history = [30, 2, 6, 3, 1].map(same);
+  const step = (await first(usual, "api.latencyP95Ms"))({ history });
+  expect(Object.keys(valuesOf(step))).toEqual(["threads-of-libuv"]);
+  const busy = { ...usual, "service.eventLoopUtilization": 0.97 };
+  expect(reasonOf((await first(busy, "api.latencyP95Ms"))({ history }))).toMatch(
+    /no pool was better than 16 threads[^]*libuv's threads were not searched: the event loop is busy 97\.0 %/,
+  );
+});
+
+test("says when nothing is measured of the threads", async () => {
+  expect(reasonOf((await first({}, "threads.efficiency"))({}))).toMatch(
+    /thread efficiency was not measured/,
+  );
+});
+
+test("a service on which threads change nothing keeps hardly any", async () => {
+  const fixed = cpuWork(0.8);
+  const flat: World = {
+    truth: ({ values, ...rest }, request) =>
+      fixed.truth(
+        { ...rest, values: { ...values, "threads-most": 16, "threads-idle": 60_000 } },
+        request,
+      ),
+  };
+  for (const phase of [byEfficiency, byLatency]) {
+    const { share } = await keptShare(flat, phase, 40);
+    expect(share).toBeLessThanOrEqual(0.05);
+  }
+});
