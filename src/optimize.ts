@@ -25,16 +25,17 @@ export async function optimize(run: Run): Promise<Outcome> {
     saturationRequestsPerSecond: undefined,
     noise: [],
     usersHeld: undefined,
+    pairsTook: { pairs: 0, ms: 0 },
     nextSeed: run.seed,
   };
   try {
     await chooseRate(run, state);
     state.noise = await measureNoise(run, state);
-    await measureCapacity(run, state, "baseline");
     for (const phase of run.plan.phases) {
       if (phase.tuner !== undefined) await runPhase(run, state, phase);
     }
     const detail = await confirm(run, state);
+    await measureCapacity(run, state, "baseline");
     await measureCapacity(run, state, "kept");
     await run.journal.append({ type: "run-finished", outcome: "completed", detail });
     return { outcome: "completed", kept: state.kept.map((each) => each.change), detail };
@@ -82,7 +83,7 @@ async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<
     if (candidatesTried(phase.history) >= run.plan.candidatesMax) {
       return `the budget of ${run.plan.candidatesMax} candidates is used up`;
     }
-    const pairsMax = pairsAffordable(run, phase.deadline);
+    const pairsMax = pairsAffordable(run, state, phase.deadline);
     if (pairsMax === 0)
       return "the time left in this phase does not pay for a trial that could decide";
     const decision = await tryCandidate(run, state, phase, step.candidate, pairsMax);

@@ -163,7 +163,7 @@ function withTimes(persona: Persona, measured: CapacityPlan): Omit<PlannedCapaci
   return {
     measured,
     // With fresh processes before and after. Its saturation rate is known, but for a persona with a fixed rate.
-    baselineMs: 2 * RESTART_MS + usersMs + overloadMs + (isFixed ? saturationMs : 0),
+    baselineMs: 2 * RESTART_MS + usersMs + overloadMs + (isFixed ? 2 : 1) * saturationMs,
     keptMs: STAGING_MS + usersMs + overloadMs + saturationMs,
   };
 }

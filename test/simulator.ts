@@ -139,10 +139,10 @@ export function createSimulator(options: SimulatorOptions): Simulator {
         caller.call("sample", `sample ${request.role} seed ${request.seed}`, () =>
           measure(request.role, request),
         ),
-      saturate: (seed) =>
+      saturate: (seed, role = "incumbent") =>
         caller.call("saturate", `saturate seed ${seed}`, () => {
           const { saturationRequestsPerSecond: saturation = 1_000 } = options;
-          return typeof saturation === "number" ? saturation : saturation(arms.incumbent.state);
+          return typeof saturation === "number" ? saturation : saturation(arms[role].state);
         }),
       observe: (request) =>
         caller.call("observe", `observe seed ${request.seed}`, () => {

@@ -13,6 +13,7 @@ import { withConnection } from "../target/sql.ts";
 import type { PoolOptions, Told } from "./advise-pool-options.ts";
 import { benchJob, type BenchJob } from "./bench-session.ts";
 import type { Context } from "./context.ts";
+import { lookAtIdle, type IdleLook } from "./pool-idle.ts";
 import { hurried } from "./pool-job.ts";
 import { planInWords, planSweep, runSweep, underWayMost } from "./pool-sweep.ts";
 import type { Progress } from "./progress.ts";
@@ -109,8 +110,14 @@ async function sweepPool(session: Session): Promise<PoolAdvice> {
   const measurements = await runSweep(plan, measure, { progress, signal: context.signal, of });
   const advice = advisePool({ ...question, measurements });
   const leftMs = (told.budgetMs ?? BUDGET_MS) - (performance.now() - started);
-  const idle = leftMs > plan.eachMs ? await idleOf(session, advice, resize) : undefined;
-  return idle ? advisePool({ ...question, measurements, idle }) : advice;
+  if (leftMs <= plan.eachMs) return advice;
+  const { idle, caveat } = await idleOf(session, advice, resize);
+  return advisePool({
+    ...question,
+    measurements,
+    caveats: [...question.caveats, ...(caveat === undefined ? [] : [caveat])],
+    ...(idle ? { idle } : {}),
+  });
 }
 
 /** The pool's settings; throws bad-input for a target that has none, and for sizes that it cannot have. */
@@ -256,34 +263,28 @@ function changesTo({ max, present }: Pool, size: number): readonly Change[] {
   return [{ kind: "set-knob", knob: max.knob.id, from: present, to: size }];
 }
 
-/** One open-loop window at the chosen size: its arrivals, played on a pool. Undefined where the window says nothing. */
+/** One open-loop window at the chosen size: its arrivals, played on a pool. */
 async function idleOf(
   { job, pool, told, progress, solo, question }: Session,
   { recommended, points }: PoolAdvice,
   resize: (size: number) => Promise<void>,
-): Promise<PoolQuestion["idle"] | undefined> {
+): Promise<IdleLook> {
   const chosen = points.find(({ size }) => size === recommended);
-  if (!solo.observe || !chosen) return undefined;
+  const { observe } = solo;
+  if (!observe || !chosen) return {};
   progress.say(`idle connections: one window of arrivals at ${chosen.size} connections`);
-  await resize(chosen.size);
-  const { windowMs } = told;
-  const requestsPerSecond = Math.max(1, Math.floor(IDLE_SHARE * chosen.throughput));
-  const { view } = await solo.observe({
-    seed: question.seed,
-    requestsPerSecond,
-    arrivals: job.plan.arrivals,
-    warmupMs: WARMUP_MS,
-    windowMs,
-  });
-  const use = view.sample.metrics["pool.useRatio"];
-  const { trace = [] } = view.sample.load;
-  if (use === undefined || trace.length === 0) return undefined;
-  return {
-    arrivalsMs: trace.map(({ atMs }) => atMs),
-    observedMs: windowMs,
-    holdMs: (use * chosen.size * pool.processes * 1_000) / requestsPerSecond,
-    poolMax: chosen.size * pool.processes,
-    reconnectsPerMinuteMax: told.reconnectsPerMinuteMax,
-    ...(pool.idleTimeoutMs === undefined ? {} : { presentTimeoutMs: pool.idleTimeoutMs }),
+  const { windowMs, reconnectsPerMinuteMax } = told;
+  const { size } = chosen;
+  const look = async () => {
+    await resize(size);
+    const { view } = await observe({
+      seed: question.seed,
+      requestsPerSecond: Math.max(1, Math.floor(IDLE_SHARE * chosen.throughput)),
+      arrivals: job.plan.arrivals,
+      warmupMs: WARMUP_MS,
+      windowMs,
+    });
+    return view;
   };
+  return lookAtIdle(look, { ...pool, size, windowMs, reconnectsPerMinuteMax });
 }

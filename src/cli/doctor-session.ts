@@ -213,7 +213,13 @@ function hasNoRedis({ target }: BenchJob): boolean {
 }
 
 function nextContext({ options }: BenchJob): NextContext {
-  const target = options.target === undefined ? "" : ` --target ${options.target}`;
-  const url = options.url === undefined ? "" : ` --url ${redactSecrets(options.url)}`;
-  return { targetOptions: target + url };
+  const { target, url, scale, method, header, body } = options;
+  return {
+    target,
+    url: url === undefined ? undefined : redactSecrets(url),
+    scale,
+    method,
+    header,
+    body: body === undefined ? undefined : redactSecrets(body),
+  };
 }

@@ -32,8 +32,8 @@ export interface Bench {
   restartArms(): Promise<void>;
   /** One window of open-loop load on one arm. */
   sample(request: WindowRequest): Promise<Sample>;
-  /** The most requests per second that the incumbent completes in a closed loop. */
-  saturate(seed: number): Promise<number>;
+  /** The most requests per second that an arm, the incumbent if none is named, completes in a closed loop. */
+  saturate(seed: number, role?: Role): Promise<number>;
   /** One window on the incumbent with everything that tuners may look at. */
   observe(request: Omit<WindowRequest, "role">): Promise<TargetView>;
 }

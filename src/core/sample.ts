@@ -12,6 +12,7 @@ export interface ValidityCheck {
     | "errors"
     | "all-answered"
     | "littles-law"
+    | "no-backlog"
     | "host-pressure"
     | "host-steal";
   readonly ok: boolean;
@@ -271,4 +272,32 @@ export interface Sample {
   readonly valid: boolean;
   /** Of the checks that failed, their details. */
   readonly invalidBecause: readonly string[];
+}
+
+/** Of a window that never was: the service did not start, or died. */
+export function unmeasuredSample(
+  request: { readonly requestsPerSecond: number; readonly windowMs: number },
+  because: string,
+): Sample {
+  const none = { p50Ms: 0, p90Ms: 0, p95Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0, meanMs: 0 };
+  return {
+    load: {
+      requestsPerSecondTarget: request.requestsPerSecond,
+      requestsPerSecondReached: 0,
+      windowMs: request.windowMs,
+      requests: 0,
+      errors: 0,
+      timeouts: 0,
+      dropped: 0,
+      statuses: {},
+      latency: none,
+      histograms: { response: "", service: "", lag: "" },
+      endpoints: [],
+      generator: { lagP99Ms: 0, cpuShare: 0 },
+      checks: [],
+    },
+    metrics: {},
+    valid: false,
+    invalidBecause: [because],
+  };
 }

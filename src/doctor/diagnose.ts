@@ -9,7 +9,7 @@ import {
 import { formatQuantity } from "../core/metric.ts";
 import { causesOf } from "./explain.ts";
 import { nextFor, type NextContext } from "./next.ts";
-import { refusalOf } from "./refusals.ts";
+import { cpuMissing, refusalOf } from "./refusals.ts";
 import { rowsOf } from "./rows.ts";
 import { judge, rulesFor, type Judged } from "./rules.ts";
 import { signInWords, type Sign } from "./signs.ts";
@@ -87,8 +87,14 @@ function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: Nex
       : [],
   );
   if (symptoms.length > 0) {
-    const headline = "The service does not keep up, and nothing that was measured says why.";
-    return refused("unknown", headline, symptoms, context);
+    const starved = cpuMissing(evidence);
+    if (starved.shown !== true) {
+      const headline = "The service does not keep up, and nothing that was measured says why.";
+      return refused("unknown", headline, symptoms, context);
+    }
+    // Whoever took it: on a machine that has it to give, the same service may be limited by something else or by nothing.
+    const headline = "The service does not keep up, and it did not get the CPU that it wants.";
+    return refused("unknown", headline, [...symptoms, signInWords(starved)], context);
   }
   if (!wasLookedInto(evidence)) {
     return refused(

@@ -13,6 +13,8 @@ export function loadReadings(load: LoadResult): Readings {
     ...(completed === undefined ? {} : { "load.completedShare": completed }),
     ...(load.requests === 0 ? {} : { "load.errorRate": load.errors / load.requests }),
     "load.latencyMeanMs": load.latency.meanMs,
+    "load.latencyP50Ms": load.latency.p50Ms,
+    "load.latencyP90Ms": load.latency.p90Ms,
     "load.latencyP95Ms": load.latency.p95Ms,
     "load.inFlight": (perSecond * load.latency.meanMs) / 1_000,
     ...(lag ? { "generator.lagOverLimit": lag.value / lag.limit } : {}),

@@ -13,8 +13,9 @@ export function refusalOf(evidence: DoctorEvidence): Refusal | undefined {
   const host = evidence.hostJudged ? hostSigns(evidence).filter(isShown) : [];
   if (host.length > 0) return { verdict: "host", because: host.map(signInWords) };
   const generator = generatorSigns(evidence).filter(isShown);
+  const missing = [cpuMissing(evidence)].filter(isShown);
   return generator.length > 0
-    ? { verdict: "unknown", because: generator.map(signInWords) }
+    ? { verdict: "unknown", because: [...generator, ...missing].map(signInWords) }
     : undefined;
 }
 
@@ -30,6 +31,19 @@ export function hostSigns({ quiet, light, loaded }: DoctorEvidence): readonly Si
     felt(loaded),
     sign(loaded, "machine.stealShare", ">=", at.steal),
   ];
+}
+
+/** The service's own main thread without the core that it wants: what is timed within it then is the machine's lack of CPU. */
+export function cpuMissing({ loaded }: DoctorEvidence): Sign {
+  const { "process.mainThreadWanting": wanting, "process.mainThreadCores": got } = loaded;
+  return made({
+    resource: "process",
+    title: "main thread in line for a CPU",
+    unit: "ratio",
+    value: wanting === undefined || got === undefined ? undefined : Math.max(0, wanting - got),
+    compare: ">=",
+    limit: at.inLineForCpu,
+  });
 }
 
 function felt(window: Readings, where = ""): Sign {

@@ -9,11 +9,10 @@ import {
   quotient,
   sign,
   singleTickMs,
-  upstreamMs,
-  upstreamShare,
   type Sign,
 } from "./signs.ts";
 import { THRESHOLDS as at } from "./thresholds.ts";
+import { upstreamSigns } from "./upstream.ts";
 
 export function serviceRules(evidence: DoctorEvidence): readonly Rule[] {
   return [
@@ -140,29 +139,10 @@ function libuv(evidence: DoctorEvidence): Rule {
   };
 }
 
-function slowUpstream(evidence: DoctorEvidence): Rule {
+function slowUpstream({ light, loaded }: DoctorEvidence): Rule {
   return {
     bottleneck: "slow-upstream",
-    ways: [
-      [
-        made({
-          resource: "other services",
-          title: "calls, of the response",
-          unit: "ratio",
-          value: upstreamShare(evidence),
-          compare: ">=",
-          limit: at.upstreamShare,
-        }),
-        made({
-          resource: "other services",
-          title: "call, mean",
-          unit: "ms",
-          value: upstreamMs(evidence),
-          compare: ">=",
-          limit: at.upstreamMs,
-        }),
-      ],
-    ],
+    ways: [upstreamSigns(loaded), upstreamSigns(light, "one request at a time")],
     unless: [],
     sentence: "The service waits for another service.",
   };

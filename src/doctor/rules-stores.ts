@@ -153,8 +153,16 @@ function queueOverload({ loaded }: DoctorEvidence): Rule {
   return {
     bottleneck: "queue-overload",
     ways: [
+      // Jobs under way look like ones that nobody does: the line itself has to grow, and with it the waits.
       [
         sign(loaded, "queue.excessShare", ">=", at.queueExcessShare),
+        sign(loaded, "queue.growthShare", ">=", at.queueGrowthShare),
+        condition(sign(loaded, "queue.waitGrowthMs", ">", 0)),
+      ],
+      // A bounded line that is full does not grow any more.
+      [
+        sign(loaded, "queue.excessShare", ">=", at.queueExcessShare),
+        sign(loaded, "queue.rejectedShare", ">=", at.queueExcessShare),
         made({
           resource: "job queue",
           title: "wait over service time",
@@ -164,12 +172,11 @@ function queueOverload({ loaded }: DoctorEvidence): Rule {
           limit: at.queueWaitOverService,
         }),
       ],
-      [
-        sign(loaded, "queue.excessShare", ">=", at.queueExcessShare),
-        sign(loaded, "queue.depthGrowth", ">", 0),
-      ],
     ],
     unless: [],
-    sentence: "More jobs come than are done: the queue grows for as long as this goes on.",
+    sentence:
+      (loaded["queue.rejectedShare"] ?? 0) >= at.queueExcessShare
+        ? "More jobs come than are done: the queue is full, and jobs are refused."
+        : "More jobs come than are done: the queue grows for as long as this goes on.",
   };
 }

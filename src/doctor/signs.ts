@@ -102,18 +102,6 @@ export function singleTickMs({ light }: DoctorEvidence): number | undefined {
   return most(light["loop.delayP99Ms"], light["loop.longestTickMs"]);
 }
 
-/** Of the response that nothing waits in, or of the loaded one. */
-export function upstreamShare({ light, loaded }: DoctorEvidence): number | undefined {
-  return most(
-    quotient(light["upstream.msPerRequest"], light["load.latencyMeanMs"]),
-    quotient(loaded["upstream.msPerRequest"], loaded["load.latencyMeanMs"]),
-  );
-}
-
-export function upstreamMs({ light, loaded }: DoctorEvidence): number | undefined {
-  return most(light["upstream.meanMs"], loaded["upstream.meanMs"]);
-}
-
 /** Of the response to one request at a time, or of the loaded one. */
 export function statementShare({ statement, light, loaded }: DoctorEvidence): number | undefined {
   return most(

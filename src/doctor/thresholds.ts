@@ -51,12 +51,18 @@ export const THRESHOLDS = {
   /** research, queue: "arrival > completion over window; wait/service >=1"; own: by a twentieth, and beyond chance. */
   queueExcessShare: 0.05,
   queueWaitOverService: 1,
+  /** Own: jobs that wait for a moment more or fewer at either end of a window are no trend. */
+  queueGrowthShare: 0.1,
+  /** Own: the median of calls whose times are spread exponentially is ln 2 of their mean; of steadier ones it is nearer to it. */
+  responseOverCall: 0.7,
   /** Own: more than half of the response, and more than any call within one region takes. */
   upstreamShare: 0.5,
   upstreamMs: 50,
   /** research, host: "PSI cpu/io some >=20%, steal >=5%". */
   pressure: 0.2,
   steal: 0.05,
+  /** The same of one thread: runnable and without a core in a fifth of the time. */
+  inLineForCpu: 0.2,
   /** docs/decisions/0007-host-pressure.md: pressure alone may be the load's own. */
   foreign: 0.1,
   /** Those of src/load/checks.ts: a window beyond them is not a measurement of the service. */

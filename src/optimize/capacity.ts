@@ -3,13 +3,13 @@ import type { CapacityPlan, CapacityResult, UsersPlan } from "../core/capacity.t
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import type { LimitResult } from "../core/result.ts";
 import { formatDuration } from "../core/units.ts";
+import type { Role } from "../core/trial.ts";
 import type { ThinkTime } from "../core/workload.ts";
 import { findLimit } from "../limit/find.ts";
 import { windowLengthMs } from "../limit/windows.ts";
 import { capacityCosts, confirmationExtraMs, USERS_WINDOWS_LEAST } from "../plan.ts";
 import { measureOverload } from "./overload.ts";
-import type { Run, RunState } from "./run.ts";
-import { keptChanges } from "./trial.ts";
+import { keptChanges, type Run, type RunState } from "./run.ts";
 
 type Of = "baseline" | "kept";
 
@@ -17,7 +17,9 @@ type Of = "baseline" | "kept";
 const START_SHARE = 0.25;
 
 /**
- * Measured once each, on the incumbent arm, with fresh processes: nothing is decided by it, and nothing is proven. Does nothing when
+ * Measured once each, with fresh processes, at the end of the run: what it writes and how it wears the stores would make the arms of later
+ * trials unlike. After the confirmation they are alike, and the baseline is on the incumbent's, everything kept on the candidate's.
+ * Nothing is decided by it, and nothing is proven. Does nothing when
  * the persona does not ask, or when nothing was kept: what was measured of the baseline holds then. What cannot be measured, or does
  * not fit into the time that is left, is said in a warning; a service that dies under overload is no failure of the run.
  */
@@ -30,17 +32,21 @@ export async function measureCapacity(run: Run, state: RunState, of: Of): Promis
     run.say("capacity: nothing is kept, so what was measured of the baseline holds");
     return;
   }
-  const deadline = of === "baseline" ? run.clock.now() + capacity.baselineMs : run.deadline;
+  const keptMs = state.kept.length > 0 ? capacity.keptMs : 0;
+  const deadline = of === "baseline" ? run.deadline - keptMs : run.deadline;
   run.say(
     `capacity of the ${of === "baseline" ? "baseline" : "kept configuration"}: fresh processes`,
   );
-  await run.bench.setArm("incumbent", keptChanges(state));
+  const role = roleOf(of);
+  await run.bench.setArm(role, of === "baseline" ? [] : keptChanges(state));
   await run.bench.restartArms();
   const result = await measured(run, state, of, capacity.measured, deadline);
   await run.journal.append({ type: "capacity-measured", of, result });
   await warn(run, result.unmeasured ?? []);
-  // Trials begin with processes that never saw an overload.
-  if (of === "baseline") await run.bench.restartArms();
+}
+
+export function roleOf(of: Of): Role {
+  return of === "baseline" ? "incumbent" : "candidate";
 }
 
 async function warn(run: Run, messages: readonly string[]): Promise<void> {
@@ -62,7 +68,7 @@ async function measured(
   const users =
     usersPlan &&
     (await orWhyNot(run, unmeasured, `how many users ${title} carries`, () =>
-      measureUsers(run, state, usersPlan, deadline - overloadMs),
+      measureUsers(run, state, roleOf(of), usersPlan, deadline - overloadMs),
     ));
   state.usersHeld ??= users?.holds;
   const overload =
@@ -97,6 +103,7 @@ async function orWhyNot<T>(
 async function measureUsers(
   run: Run,
   state: RunState,
+  role: Role,
   plan: UsersPlan,
   deadline: number,
 ): Promise<LimitResult> {
@@ -116,7 +123,7 @@ async function measureUsers(
     },
     measure: ({ load, window }) =>
       run.bench.sample({
-        role: "incumbent",
+        role,
         seed: state.nextSeed++,
         requestsPerSecond: state.requestsPerSecond,
         arrivals: run.persona.workload.arrivals,

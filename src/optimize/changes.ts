@@ -1,8 +1,7 @@
 /** Changes of the real target: the intent is on disk before the effect, and every one can be undone in reverse. */
 import { DirtyTargetError, messageOf } from "../core/errors.ts";
 import { changeKey, type Change } from "../core/knob.ts";
-import type { KeptChange, Run, RunState } from "./run.ts";
-import { keptChanges } from "./trial.ts";
+import { keptChanges, type KeptChange, type Run, type RunState } from "./run.ts";
 
 /** Applies proven changes to the real target and to the incumbent arm. */
 export async function keepChanges(

@@ -3,11 +3,11 @@ import { metricOf } from "../core/metric.ts";
 import { formatChange, formatRatio } from "../core/units.ts";
 import type { Effect } from "../core/trial.ts";
 import { fixedEffects, isWorse } from "../decide/noise.ts";
-import { CONFIRM_PAIRS, costsOf } from "../plan.ts";
+import { CONFIRM_PAIRS } from "../plan.ts";
+import { capacityMs, pairMsOf } from "./time.ts";
 import { undoAll } from "./changes.ts";
 import { measurePairs } from "./noise.ts";
-import { keptChanges } from "./trial.ts";
-import type { Run, RunState } from "./run.ts";
+import { keptChanges, type Run, type RunState } from "./run.ts";
 
 const CONFIRM_PAIRS_LEAST = 4;
 
@@ -17,7 +17,7 @@ export async function confirm(run: Run, state: RunState): Promise<string> {
   await run.bench.setArm("incumbent", []);
   await run.bench.setArm("candidate", keptChanges(state));
   await run.bench.restartArms();
-  const pairs = await measurePairs(run, state, "confirm", pairsThatFit(run));
+  const pairs = await measurePairs(run, state, "confirm", pairsThatFit(run, state));
   const effects = fixedEffects(pairs, run.watched);
   const objective = run.persona.objectives[0]?.metric;
   const headline = effects.find((effect) => effect.metric === objective);
@@ -26,9 +26,9 @@ export async function confirm(run: Run, state: RunState): Promise<string> {
   return detail;
 }
 
-function pairsThatFit(run: Run): number {
-  const leftMs = run.deadline - run.clock.now() - (run.plan.capacity?.keptMs ?? 0);
-  const fits = Math.floor(leftMs / costsOf(run.persona).pairMs);
+function pairsThatFit(run: Run, state: RunState): number {
+  const leftMs = run.deadline - run.clock.now() - capacityMs(run);
+  const fits = Math.floor(leftMs / pairMsOf(run, state));
   return Math.min(CONFIRM_PAIRS, Math.max(CONFIRM_PAIRS_LEAST, fits));
 }
 

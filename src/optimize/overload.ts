@@ -1,7 +1,9 @@
 /** One window at a multiple of what the baseline can do, and what became of its requests and jobs. */
 import type { OverloadPlan, OverloadResult } from "../core/capacity.ts";
 import { PerfoptError, throwIfAborted } from "../core/errors.ts";
-import type { LoadResult, Sample } from "../core/sample.ts";
+import { answersOf, generatorDoubts, goodputOf, isGood, isRefusal } from "../core/goodput.ts";
+import type { Sample } from "../core/sample.ts";
+import type { Role } from "../core/trial.ts";
 import { formatDuration } from "../core/units.ts";
 import { windowLengthMs } from "../limit/windows.ts";
 import { saturationOf } from "./rate.ts";
@@ -9,8 +11,6 @@ import type { Run, RunState } from "./run.ts";
 
 /** A window that the generator could not send as asked is measured once more. */
 const ATTEMPTS_MAX = 2;
-/** Of the window: requests that leave later than this are no longer the load that was asked for. */
-const LAG_SHARE_MAX = 0.02;
 
 /**
  * The rate is the same before and after: a multiple of the baseline's saturation. The peak is of the configuration that is measured.
@@ -25,17 +25,17 @@ export async function measureOverload(
   beginBy: number,
 ): Promise<OverloadResult> {
   if (run.clock.now() > beginBy) throw tooLate();
-  const baseline =
-    of === "baseline" ? await saturationOf(run, state) : state.saturationRequestsPerSecond;
-  if (baseline === undefined) throw new Error("the baseline's saturation rate is measured first");
-  const peak = of === "baseline" ? baseline : await peakOf(run, state);
+  const role = of === "baseline" ? "incumbent" : "candidate";
+  const baseline = await saturationOf(run, state);
+  // The rate may be from the run's beginning, when the database was smaller: the peak is that of now.
+  const peak = await peakOf(run, state, role);
   for (let attempt = 1; ; attempt += 1) {
-    const light = await lightLoad(run, state, plan);
+    const light = await lightLoad(run, state, role, plan);
     run.say(
       `capacity: ${plan.factor} times what the baseline completes, for ${formatDuration(plan.windowMs)}`,
     );
     const sample = await run.bench.sample({
-      role: "incumbent",
+      role,
       seed: state.nextSeed++,
       requestsPerSecond: plan.factor * baseline,
       arrivals: run.persona.workload.arrivals,
@@ -51,22 +51,27 @@ export async function measureOverload(
     const isLast =
       result.doubts === undefined || attempt === ATTEMPTS_MAX || run.clock.now() > beginBy;
     if (!isLast) continue;
-    await lightLoad(run, state, plan);
+    await lightLoad(run, state, role, plan);
     return result;
   }
 }
 
 /** With requests of its own: those of the baseline's are in the database already, and could not be created again. */
-async function peakOf(run: Run, state: RunState): Promise<number> {
-  run.say("closed loop: finding the rate at which the kept configuration saturates");
-  return run.bench.saturate(state.nextSeed++);
+async function peakOf(run: Run, state: RunState, role: Role): Promise<number> {
+  run.say("capacity: closed loop, finding the rate at which this configuration saturates");
+  return run.bench.saturate(state.nextSeed++, role);
 }
 
 /** The run's own rate for a moment: warms fresh processes up, and lets a service get through what waits in it. */
-async function lightLoad(run: Run, state: RunState, plan: OverloadPlan): Promise<Sample> {
+async function lightLoad(
+  run: Run,
+  state: RunState,
+  role: Role,
+  plan: OverloadPlan,
+): Promise<Sample> {
   throwIfAborted(run.signal);
   const sample = await run.bench.sample({
-    role: "incumbent",
+    role,
     seed: state.nextSeed++,
     requestsPerSecond: state.requestsPerSecond,
     arrivals: run.persona.workload.arrivals,
@@ -97,15 +102,15 @@ export function overloadResult(
       "give the overload a longer window",
     );
   }
-  const good = countOf(load, (status) => status >= 200 && status < 400);
-  const rejected = countOf(load, (status) => status === 429 || status === 503);
-  const doubts = doubtsOf(load);
+  const good = answersOf(load, isGood);
+  const rejected = answersOf(load, isRefusal);
+  const doubts = generatorDoubts(load);
   const depth = metrics["queue.depthMax"];
   const waitP95Ms = metrics["queue.waitP95Ms"];
   const deadLetters = metrics["queue.deadLetters"];
   return {
     requestsPerSecondOffered: offered * requests,
-    goodputPerSecond: goodputOf(load, good),
+    goodputPerSecond: goodputOf(load),
     peakPerSecond: peak * requests,
     rejectedShare: rejected / all,
     failedShare: Math.max(0, all - good - rejected) / all,
@@ -115,34 +120,6 @@ export function overloadResult(
     latencyP95Ms: metrics["api.latencyP95Ms"] ?? load.latency.p95Ms,
     ...(doubts.length > 0 ? { doubts } : {}),
   };
-}
-
-/**
- * Of the answers that came in time, those that were good: a service that lets everything wait answers all of it in the end, and is not
- * faster for that. Which of the answers were late is not known one by one, so that all the others count as having been in time, as
- * rejects are: a low estimate.
- */
-function goodputOf(load: LoadResult, good: number): number {
-  const others = countOf(load, () => true) - good;
-  const seconds = load.windowMs / 1_000;
-  return Math.min(good / seconds, Math.max(0, load.requestsPerSecondReached - others / seconds));
-}
-
-function countOf({ statuses }: LoadResult, counts: (status: number) => boolean): number {
-  return Object.entries(statuses).reduce(
-    (sum, [status, count]) => (/^\d+$/.test(status) && counts(Number(status)) ? sum + count : sum),
-    0,
-  );
-}
-
-function doubtsOf({ checks, windowMs }: LoadResult): readonly string[] {
-  return checks
-    .filter(
-      ({ id, ok, value }) =>
-        !ok &&
-        (id === "generator-cpu" || (id === "generator-lag" && value > LAG_SHARE_MAX * windowMs)),
-    )
-    .map(({ detail }) => detail);
 }
 
 function tooLate(): PerfoptError {

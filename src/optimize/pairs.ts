@@ -17,6 +17,7 @@ export async function measurePair(
   index: number,
 ): Promise<PairResult> {
   throwIfAborted(run.signal);
+  const startedAt = run.clock.now();
   const order = orderOf(run.seed, block, index);
   const seed = state.nextSeed++;
   const roles: readonly Role[] =
@@ -31,6 +32,8 @@ export async function measurePair(
   }
   const { incumbent, candidate } = samples;
   if (!incumbent || !candidate) throw new Error("a pair has two samples");
+  const { pairs, ms } = state.pairsTook;
+  state.pairsTook = { pairs: pairs + 1, ms: ms + run.clock.now() - startedAt };
   return { kind: "pair", pair: { order, incumbent, candidate } };
 }
 

@@ -1,7 +1,7 @@
 /** The open-loop rate of the whole run: fixed by the persona, or a share of what a closed loop can get through. */
 import { PerfoptError } from "../core/errors.ts";
 import { formatRatio } from "../core/units.ts";
-import type { Run, RunState } from "./run.ts";
+import { keptChanges, type Run, type RunState } from "./run.ts";
 
 /** Sets the run's rate, and the saturation rate where it was measured. */
 export async function chooseRate(run: Run, state: RunState): Promise<void> {
@@ -37,11 +37,13 @@ export async function chooseRate(run: Run, state: RunState): Promise<void> {
   state.requestsPerSecond = requestsPerSecond;
 }
 
-/** What the incumbent completes in a closed loop; measured once, on the first question. */
+/** What the baseline completes in a closed loop; measured once, on the first question. */
 export async function saturationOf(run: Run, state: RunState): Promise<number> {
   if (state.saturationRequestsPerSecond === undefined) {
     run.say("closed loop: finding the rate at which the baseline saturates");
+    if (state.kept.length > 0) await run.bench.setArm("incumbent", []);
     state.saturationRequestsPerSecond = await run.bench.saturate(run.seed);
+    if (state.kept.length > 0) await run.bench.setArm("incumbent", keptChanges(state));
   }
   return state.saturationRequestsPerSecond;
 }

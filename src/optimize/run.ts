@@ -49,11 +49,17 @@ export interface RunState {
   requestsPerSecond: number;
   /** Undefined until somebody needs it. */
   saturationRequestsPerSecond: number | undefined;
+  /** Of all pairs so far, by the clock: with settling and restarts they may take longer than planned. */
+  pairsTook: { readonly pairs: number; readonly ms: number };
   /** The A/A pairs; none until they are measured. */
   noise: readonly Pair[];
   /** Users that the baseline was shown to carry; undefined until that is known. */
   usersHeld: number | undefined;
   nextSeed: number;
+}
+
+export function keptChanges(state: RunState): readonly Change[] {
+  return state.kept.map((each) => each.change);
 }
 
 export interface PhaseState {

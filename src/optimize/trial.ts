@@ -1,13 +1,15 @@
 /** One step of a phase: look, probe a setting once, or prove a candidate by pairs. */
 import type { Candidate, Decision, Pair, Role } from "../core/trial.ts";
 import type { Past, ProbeLoad, Step } from "../core/observation.ts";
-import type { Sample } from "../core/sample.ts";
-import { messageOf, PerfoptError } from "../core/errors.ts";
+import { unmeasuredSample, type Sample } from "../core/sample.ts";
+import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import { judge, type Rule } from "../decide/judge.ts";
 import { metricOf } from "../core/metric.ts";
 import { measurePair, windowOf } from "./pairs.ts";
+import { costsOf, FIRST_LOOK_PAIRS } from "../plan.ts";
 import { saturationOf } from "./rate.ts";
-import type { PhaseState, Run, RunState } from "./run.ts";
+import { capacityMs, pairMsOf } from "./time.ts";
+import { keptChanges, type PhaseState, type Run, type RunState } from "./run.ts";
 
 /** One window on the incumbent, then everything that the tuner reads of it; in the journal before it is used. */
 export async function observeIncumbent(
@@ -36,13 +38,8 @@ export async function probe(
   step: Extract<Step, { kind: "probe" }>,
 ): Promise<Past> {
   run.say(`${phase.plan.title}: probing, ${step.why}`);
-  await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
-  const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
   const load = step.load === undefined ? {} : { load: step.load };
-  const sample = await run.bench.sample({
-    ...request,
-    ...(step.load ? await otherLoad(run, state, step.load) : {}),
-  });
+  const sample = await probedOrNot(run, state, step);
   await run.journal.append({
     type: "probed",
     phase: phase.plan.name,
@@ -52,6 +49,26 @@ export async function probe(
     sample,
   });
   return { kind: "probe", changes: step.changes, why: step.why, ...load, sample };
+}
+
+/** A setting under which the service does not start, or dies, is as bad as can be: that is what the search has to know of it. */
+async function probedOrNot(
+  run: Run,
+  state: RunState,
+  step: Extract<Step, { kind: "probe" }>,
+): Promise<Sample> {
+  const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
+  const other = step.load ? await otherLoad(run, state, step.load) : {};
+  try {
+    await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
+    return await run.bench.sample({ ...request, ...other });
+  } catch (error) {
+    throwIfAborted(run.signal);
+    if (!(error instanceof PerfoptError) || error.code !== "cannot-measure") throw error;
+    await run.bench.setArm("candidate", keptChanges(state));
+    await run.bench.restartArms();
+    return unmeasuredSample(request, messageOf(error));
+  }
 }
 
 async function otherLoad(run: Run, state: RunState, load: ProbeLoad) {
@@ -116,10 +133,15 @@ async function measureUntilDecided(
     pairsMax,
     watch: run.watched,
   };
+  // A trial may go on into the next phase's time, not into what comes after all phases.
+  const endBy = run.deadline - costsOf(run.persona).confirmMs - capacityMs(run);
   const pairs: Pair[] = [];
   let invalid = 0;
   for (let index = 0; ; index += 1) {
     if (index > 0 && index % run.limits.restartEveryPairs === 0) await run.bench.restartArms();
+    if (index >= FIRST_LOOK_PAIRS && run.clock.now() + pairMsOf(run, state) > endBy) {
+      return outOfTime(pairs);
+    }
     run.say(
       `${phase.plan.title}: ${candidate.id}, pair ${pairs.length + 1} of at most ${pairsMax}`,
     );
@@ -154,6 +176,16 @@ function invalidTrial(role: Role, sample: Sample, pairs: readonly Pair[]): Decid
   };
 }
 
+function outOfTime(pairs: readonly Pair[]): Decided {
+  const detail = `the run's time was used up after ${pairs.length} pairs, which took longer than planned`;
+  return {
+    kind: "decided",
+    decision: { verdict: "inconclusive", detail },
+    effects: [],
+    constraints: [],
+  };
+}
+
 function failed(reason: string): Decided {
   const decision: Decision = { verdict: "discard", because: "failed", detail: reason };
   return { kind: "decided", decision, effects: [], constraints: [] };
@@ -161,8 +193,4 @@ function failed(reason: string): Decided {
 
 function isDirty(error: unknown): boolean {
   return error instanceof PerfoptError && error.code === "dirty-target";
-}
-
-export function keptChanges(state: RunState) {
-  return state.kept.map((each) => each.change);
 }

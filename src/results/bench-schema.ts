@@ -104,6 +104,7 @@ function check() {
       "errors",
       "all-answered",
       "littles-law",
+      "no-backlog",
       "host-pressure",
       "host-steal",
     ]),

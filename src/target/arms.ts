@@ -28,7 +28,8 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
     setArm: (role, changes) => exclusively(() => setArm(arms, role, changes)),
     restartArms: () => exclusively(() => restartPair(arms)),
     sample: ({ role, ...request }) => exclusively(() => sampleArm(arms[role], request, options)),
-    saturate: (seed) => exclusively(() => saturateArm(arms.incumbent, seed, options)),
+    saturate: (seed, role = "incumbent") =>
+      exclusively(() => saturateArm(arms[role], seed, options)),
     observe: (request) =>
       exclusively(async () => (await observeArm(arms.incumbent, request, options)).view),
     close,

@@ -16,7 +16,7 @@ import {
 import { pageReadings } from "./doctor-page.ts";
 import { ping, readRedis, redisBetween } from "./doctor-redis.ts";
 import { openTickWatch, readThreads, threadsBetween } from "./doctor-threads.ts";
-import { scrapeAll, type MetricsPage, type SeriesValues } from "./prometheus.ts";
+import { scrapeAll, type MetricsPage, type PageValues } from "./prometheus.ts";
 
 /** Short, since a blocked loop is only seen while it is blocked. */
 const TICK_MS = 20;
@@ -121,7 +121,7 @@ async function readAll(sources: WatchSources, problems: Set<string>) {
 
 /** What is only seen while it is looked at. One look that fails is left out. */
 function openPolls({ page, database, redis }: WatchSources) {
-  const pages: SeriesValues[] = [];
+  const pages: PageValues[] = [];
   const activities: Activity[] = [];
   const pings: number[] = [];
   const lags: number[] = [];
@@ -130,7 +130,7 @@ function openPolls({ page, database, redis }: WatchSources) {
     activities,
     pings,
     lags,
-    page: () => kept(page && scrapeAll(page).then(({ series }) => series), pages),
+    page: () => kept(page && scrapeAll(page), pages),
     activity: () => kept(database && readActivity(database), activities),
     ping: () => kept(redis && ping(redis), pings),
     late: (ms: number) => void lags.push(ms),

@@ -13,6 +13,8 @@ export interface PageValues {
 }
 
 const SCRAPE_TIMEOUT_MS = 5_000;
+/** Around a window of overload the page waits behind what is still under way, and without it the window would be lost. */
+const SCRAPE_ALL_TIMEOUT_MS = 30_000;
 
 export interface MetricsPage {
   readonly url: string;
@@ -23,21 +25,21 @@ export interface MetricsPage {
 }
 
 export async function scrape(page: MetricsPage): Promise<SeriesValues> {
-  return seriesValues(await read(page), page.series);
+  return seriesValues(await read(page, SCRAPE_TIMEOUT_MS), page.series);
 }
 
 /** Series and histograms together: parsing the buckets is only worth it around a window. */
 export async function scrapeAll(page: MetricsPage): Promise<PageValues> {
-  const text = await read(page);
+  const text = await read(page, SCRAPE_ALL_TIMEOUT_MS);
   return {
     series: seriesValues(text, page.series),
     histograms: histogramsOf(parsePage(text).samples, page.histograms ?? {}),
   };
 }
 
-async function read({ url, headers = {} }: MetricsPage): Promise<string> {
+async function read({ url, headers = {} }: MetricsPage, timeoutMs: number): Promise<string> {
   try {
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) });
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(timeoutMs) });
     const text = await response.text();
     if (!response.ok) throw new Error(`status ${response.status}`);
     return text;

@@ -3,12 +3,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { WindowRequest } from "../core/ports.ts";
 import type { LoadResult, ValidatorProbe } from "../core/sample.ts";
 import type { SeriesMap } from "../core/target-file.ts";
-import { readCounters, type Sources } from "./counters.ts";
+import { readCounters, type Counters, type Sources } from "./counters.ts";
+import type { HistogramValues } from "./histograms.ts";
 import type { RunningProcess } from "./process.ts";
-import { scrape, type SeriesValues } from "./prometheus.ts";
+import { scrape, scrapeAll, type SeriesValues } from "./prometheus.ts";
 import type { Measured } from "./differences.ts";
 import { failWhenItEnds } from "./service.ts";
-import { settleJobs } from "./settle.ts";
+import { backlogChecks, settleJobs } from "./settle.ts";
 
 const POLL_MS = 250;
 /** What is only seen while it is looked at. */
@@ -77,7 +78,7 @@ export async function measureWindow(
 ): Promise<Measured> {
   await warmUp(subject, request, options);
   const { sources } = subject;
-  await settleJobs(subject, options.signal);
+  const jobsLeft = await settleJobs(subject, options.signal);
   const before = await readCounters(sources, options.detail);
   const stop = new AbortController();
   const polling = pollGauges(sources, request.warmupMs, stop.signal);
@@ -90,11 +91,12 @@ export async function measureWindow(
     stop.abort();
   }
   const polls = await polling;
-  const after = await readCounters(sources, options.detail);
+  const atEnd = await readCounters(sources, options.detail);
   // What this window left behind would compete with the other arm's window.
   await settleJobs(subject, options.signal);
+  const after = { ...atEnd, histograms: await afterSettling(subject, atEnd) };
   return {
-    load,
+    load: { ...load, checks: [...load.checks, ...backlogChecks(jobsLeft)] },
     warmupMs: request.warmupMs,
     ...(request.segments ? { segments: request.segments } : {}),
     before,
@@ -103,6 +105,18 @@ export async function measureWindow(
     poolMax: subject.poolMax,
     ...(options.detail === true ? { unmeasured: sources.unmeasured } : {}),
   };
+}
+
+/**
+ * Times of jobs are complete only when the last one has ended: at the window's end those that waited longest would be missing. Rates are
+ * read at its end.
+ */
+async function afterSettling(
+  { process, sources: { metrics } }: Subject,
+  { histograms }: Counters,
+): Promise<HistogramValues> {
+  if (!process || metrics?.series.queueWaiting === undefined) return histograms;
+  return (await scrapeAll(metrics)).histograms;
 }
 
 /** Processes, and services that perfopt did not start, that have had their warm-up. */

@@ -177,7 +177,7 @@ function boundThenDecide(ask: Ask<AsyncProcessingObservation>, choice: Choice): 
   const advice = before && adviceOf(ask, choice, before, undefined);
   const bound = advice?.bound;
   const limit = queueLimit && bound !== undefined ? setKnob(queueLimit, bound) : undefined;
-  if (!advice?.differs || !limit || !before) return decide(ask, choice, advice, undefined);
+  if (!advice?.proven || !limit || !before) return decide(ask, choice, advice, undefined);
   const after = overload(ask, choice, [limit]);
   if (!after) {
     return overloadProbe(choice, [limit], `twice the capacity with room for ${bound ?? 0} jobs`);
@@ -222,7 +222,7 @@ function adviceOf(
 
 /**
  * A bound does nothing until the queue is full, which it is not at the run's load: pairs would find no gain, and that would be no
- * argument against it. So it goes along with the workers whose rate it comes from, where the pairs show that both together are
+ * argument against it. So, proven under overload, it goes along with the workers whose rate it comes from, where the pairs show that both together are
  * better and break no constraint; it is a candidate of its own only where the observed window already felt it; else it is said.
  */
 function decide(
@@ -232,7 +232,7 @@ function decide(
   limit: Change | undefined,
 ): Step {
   const { present, best, change } = choice;
-  const safe = advice?.harmful === true ? undefined : limit;
+  const safe = advice?.compared?.kind === "not-worse" ? limit : undefined;
   const facts = [...evidenceOf(ask, choice), ...(advice?.facts ?? [noBound(ask)])];
   if (change) {
     const bound = safe ? `, with room for ${advice?.bound ?? 0} waiting jobs,` : "";

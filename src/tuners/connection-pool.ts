@@ -95,7 +95,8 @@ function idleWords(view: TargetView): readonly string[] {
   const use = metrics["pool.useRatio"];
   const size = numberOf(knobByRole(view, "pool-max")?.value);
   const presentTimeoutMs = numberOf(knobByRole(view, "pool-idle-timeout")?.value);
-  const rate = load.requests / load.windowMs;
+  const rate = load.requestsPerSecondReached / 1_000;
+  if (!view.sample.valid) return [];
   if (use === undefined || size === undefined || !(rate > 0)) return [];
   const connections = size * processesOf(view);
   const idle = adviseIdle({
@@ -178,7 +179,9 @@ function ladderOf(
     max,
     better: metric.better,
     compare: metric.compare,
-    noiseFloor: Math.max(ask.noiseFloor, GAIN_LEAST),
+    // The phase's noise is that of its objective, and in its units: of another metric it says nothing.
+    noiseFloor:
+      search.metric === strategy.objective ? Math.max(ask.noiseFloor, GAIN_LEAST) : GAIN_LEAST,
     probesMax: numberSetting(strategy, "probesMax") ?? usual,
   };
 }

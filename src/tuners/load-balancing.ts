@@ -13,6 +13,7 @@ import type { BalanceSettings } from "../advise/concurrency/balance/policy.ts";
 import {
   limitInWords,
   loopIdleBecause,
+  machineFacts,
   processesMost,
 } from "../advise/concurrency/balance/processes.ts";
 import type { ProcessLimits } from "../advise/concurrency/balance/processes.ts";
@@ -154,7 +155,13 @@ function processesStep(
     return { kind: "step", step: { kind: "probe", changes: [change], why } };
   }
   const words = probedInWords(probed, strategy.objective, processes.knob.id, "processes");
-  const facts = [words, limitInWords(limits), ...loopFacts(metrics), OWN_PARTS];
+  const facts = [
+    words,
+    limitInWords(limits),
+    ...loopFacts(metrics),
+    ...machineFacts(metrics, cores),
+    OWN_PARTS,
+  ];
   const gain = step.kind === "best" ? step.gain : 0;
   if (!change || gain <= probed.noiseFloor || trialsOf(history).length >= candidatesMax) {
     const floor = formatRatio(probed.noiseFloor);

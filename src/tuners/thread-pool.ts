@@ -1,8 +1,17 @@
 /** Thread pool: searches how many threads the CPU work needs, how long idle ones are kept, and libuv's threads where they can matter. */
 import { PRESET_WHY, probedInWords, searchProbed } from "../advise/concurrency/probed.ts";
 import type { Probed } from "../advise/concurrency/probed.ts";
-import { isMostlyIdle, isOfThreads, isStarved } from "../advise/concurrency/threads/size.ts";
-import { libuvIdleBecause, threadFacts, threadsLeast } from "../advise/concurrency/threads/size.ts";
+import {
+  isMostlyIdle,
+  isOfThreads,
+  isStarved,
+  isWaitKnown,
+  libuvIdleBecause,
+  reachInWords,
+  threadFacts,
+  threadsLeast,
+  threadsMost,
+} from "../advise/concurrency/threads/size.ts";
 import type { Change } from "../core/knob.ts";
 import { metricOf } from "../core/metric.ts";
 import { knobByRole } from "../core/observation.ts";
@@ -101,23 +110,23 @@ function sizeStep(ask: Ask<ThreadPoolObservation>, threads: KnobReading): Part {
   if (changes.length === 0 || step.gain <= probed.noiseFloor) {
     const floor = formatRatio(probed.noiseFloor);
     const fewer = to < present ? `; ${to} measured the same, so that it is larger than needed` : "";
+    const facts = [words, ...limitFacts(ask, threads)].join("; ");
     return ended(
-      `no pool was better than ${present} threads by more than the noise (${floor})${fewer}. ${words}`,
+      `no pool was better than ${present} threads by more than the noise (${floor})${fewer}. ${facts}`,
     );
   }
   return candidate(ask, changes, `${to} threads instead of ${present}`, [
     words,
-    ...leastFacts(ask),
+    ...limitFacts(ask, threads),
   ]);
 }
 
-function searchSize(
-  { observation, strategy, history, noiseFloor, candidatesMax }: Ask<ThreadPoolObservation>,
-  threads: KnobReading,
-): Probed {
+function searchSize(ask: Ask<ThreadPoolObservation>, threads: KnobReading): Probed {
+  const { observation, strategy, history, noiseFloor, candidatesMax } = ask;
   const { objective } = strategy;
   const { metrics, cores, processes } = observation;
   const coresEach = Math.max(1, Math.ceil(cores / Math.max(1, processes)));
+  const most = threadsMost(numberOf(threads.value) ?? 0, processes, metrics);
   return searchProbed({
     knobs: [
       {
@@ -126,7 +135,8 @@ function searchSize(
           { value: numberSetting(strategy, "threads") ?? PRESET_THREADS, why: PRESET_WHY },
           { value: coresEach, why: "one thread for each core" },
         ],
-        min: threadsLeast(objective, cores, processes),
+        min: leastOf(ask, threads),
+        ...(most === undefined ? {} : { max: most }),
       },
     ],
     objective,
@@ -137,6 +147,17 @@ function searchSize(
     candidatesMax,
     acceptable: (measured) => !isStarved(measured, metrics),
   });
+}
+
+/** No fewer than now where nothing would tell what tasks pay for it. */
+function leastOf(
+  { observation, strategy }: Ask<ThreadPoolObservation>,
+  threads: KnobReading,
+): number {
+  const { metrics, cores, processes } = observation;
+  const least = threadsLeast(strategy.objective, cores, processes);
+  const isBlind = isOfThreads(strategy.objective) && !isWaitKnown(metrics);
+  return isBlind ? Math.max(least, numberOf(threads.value) ?? 0) : least;
 }
 
 /** A pool cannot be smaller than its own minimum, which goes down with it. */
@@ -238,10 +259,24 @@ function candidate(
   );
 }
 
-function leastFacts({ observation, strategy }: Ask<ThreadPoolObservation>): readonly string[] {
-  if (!isOfThreads(strategy.objective)) return [];
-  const least = threadsLeast(strategy.objective, observation.cores, observation.processes);
-  return [`fewer than ${least} were not tried: a burst of tasks would leave cores idle`];
+/** Why neither fewer nor more were tried, and what the fewest could reach. */
+function limitFacts(
+  { observation, strategy }: Ask<ThreadPoolObservation>,
+  threads: KnobReading,
+): readonly string[] {
+  const { metrics, cores, processes } = observation;
+  const present = numberOf(threads.value) ?? 0;
+  const more =
+    threadsMost(present, processes, metrics) === undefined
+      ? []
+      : [`more than ${present} were not tried: the pool never grew to half of that`];
+  if (!isOfThreads(strategy.objective)) return more;
+  if (!isWaitKnown(metrics)) {
+    return [...more, `fewer than ${present} were not tried: how long tasks wait was not measured`];
+  }
+  const least = threadsLeast(strategy.objective, cores, processes);
+  const fewer = `fewer than ${least} were not tried: a burst of tasks would leave cores idle`;
+  return [...more, fewer, ...reachInWords(metrics, least * processes)];
 }
 
 function stepOf(step: Step): Part {

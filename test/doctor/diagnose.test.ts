@@ -6,7 +6,7 @@ import * as fc from "../properties.ts";
 import { changed, healthy, sicknesses, unindexed, type Changes } from "./evidence.ts";
 
 const diagnose = (evidence: DoctorEvidence): Diagnosis =>
-  diagnoseFor(evidence, { targetOptions: " --target a.yaml" });
+  diagnoseFor(evidence, { target: "a.yaml" });
 
 function without(window: Readings, ...ids: readonly ReadingId[]): Readings {
   return Object.fromEntries(
@@ -68,6 +68,7 @@ describe("what explains what", () => {
     ["gc", "cpu"],
     ["loop-blocked", "pool-starved"],
     ["cpu", "queue-overload"],
+    ["slow-upstream", "pool-starved"],
     ["redis", "database-saturated"],
     ["database-saturated", "queue-overload"],
     ["pool-starved", "queue-overload"],

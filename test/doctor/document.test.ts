@@ -28,8 +28,8 @@ function resultOf(evidence: DoctorEvidence): DoctorResult {
     },
     checks: [],
     load: "100 requests/s, as asked for",
-    diagnosis: diagnose(evidence, { targetOptions: "" }),
-    atSaturation: diagnose(changed(sicknesses.cpu), { targetOptions: "" }),
+    diagnosis: diagnose(evidence, {}),
+    atSaturation: diagnose(changed(sicknesses.cpu), {}),
     windows: [{ name: "usual", load: "100 requests/s", readings: evidence.loaded }],
     unmeasured: [],
   };

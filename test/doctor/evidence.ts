@@ -10,6 +10,8 @@ const quiet: Readings = {
 
 const light: Readings = {
   "load.latencyMeanMs": 8,
+  "load.latencyP50Ms": 7,
+  "load.latencyP90Ms": 11,
   "load.latencyP95Ms": 12,
   "generator.littleDifference": 0.001,
   "machine.cpuPressure": 0.03,
@@ -18,7 +20,9 @@ const light: Readings = {
   "loop.longestTickMs": 3,
   "libuv.probeP95Ms": 0.25,
   "upstream.meanMs": 3,
+  "upstream.callsPerRequest": 0.33,
   "upstream.msPerRequest": 1,
+  "upstream.jobsMsPerRequest": 0.5,
 };
 
 const loaded: Readings = {
@@ -26,6 +30,8 @@ const loaded: Readings = {
   "load.completedShare": 1,
   "load.errorRate": 0,
   "load.latencyMeanMs": 10,
+  "load.latencyP50Ms": 8,
+  "load.latencyP90Ms": 16,
   "load.latencyP95Ms": 20,
   "load.inFlight": 1,
   "generator.lagOverLimit": 0.2,
@@ -63,12 +69,17 @@ const loaded: Readings = {
   "queue.offeredPerSecond": 20,
   "queue.completedPerSecond": 20,
   "queue.excessShare": 0,
+  "queue.rejectedShare": 0,
   "queue.depthGrowth": 1,
+  "queue.growthShare": 0.01,
+  "queue.waitGrowthMs": 0.5,
   "queue.waitMeanMs": 3,
   "queue.serviceMeanMs": 20,
   "queue.activeMean": 0.4,
   "upstream.meanMs": 3,
+  "upstream.callsPerRequest": 0.33,
   "upstream.msPerRequest": 1,
+  "upstream.jobsMsPerRequest": 0.5,
 };
 
 export const healthy: DoctorEvidence = {
@@ -106,6 +117,20 @@ export const unindexed: StatementEvidence = {
   msPerRequest: 6,
   rowsReadPerReturned: 12_000,
 };
+
+/** One call of so long a request. */
+function upstreamOf(meanMs: number): Readings {
+  return {
+    "upstream.meanMs": meanMs,
+    "upstream.callsPerRequest": 1,
+    "upstream.msPerRequest": meanMs,
+    "upstream.jobsMsPerRequest": 0,
+    "load.latencyMeanMs": meanMs + 10,
+    "load.latencyP50Ms": meanMs + 8,
+    "load.latencyP90Ms": meanMs + 15,
+    "load.latencyP95Ms": meanMs + 20,
+  };
+}
 
 /** What each bottleneck shows at the least, and nothing besides. */
 export const sicknesses: Readonly<Record<Bottleneck, Changes>> = {
@@ -147,11 +172,13 @@ export const sicknesses: Readonly<Record<Bottleneck, Changes>> = {
       "queue.completedPerSecond": 40,
       "queue.excessShare": 0.5,
       "queue.depthGrowth": 200,
+      "queue.growthShare": 0.5,
+      "queue.waitGrowthMs": 1_500,
       "queue.waitMeanMs": 2_000,
     },
   },
   "slow-upstream": {
-    light: { "upstream.meanMs": 200, "upstream.msPerRequest": 200, "load.latencyMeanMs": 210 },
-    loaded: { "upstream.meanMs": 202, "upstream.msPerRequest": 202, "load.latencyMeanMs": 212 },
+    light: upstreamOf(200),
+    loaded: upstreamOf(202),
   },
 };

@@ -48,14 +48,16 @@ export interface Probed {
   readonly noiseFloor: number;
 }
 
-/** The least gain that a search takes seriously, as in the ladder. */
+/** Of the present value: the least gain that a search takes seriously, as in the ladder. */
 const GAIN_LEAST = 0.02;
 const PROBES_IN_SHORT = 2;
 
 /** The next step of the search over the present setting and every probe of these knobs under the run's own load. */
 export function searchProbed(question: ProbedQuestion): Probed {
   const { better, compare } = metricOf(question.objective);
-  const noiseFloor = Math.max(question.noiseFloor, GAIN_LEAST);
+  // A difference is in the metric's own unit: 0.02 would be nothing of seconds, and all of a share of 2 %.
+  const unit = compare === "ratio" ? 1 : Math.abs(question.metrics[question.objective] ?? 1);
+  const noiseFloor = Math.max(question.noiseFloor, GAIN_LEAST * unit);
   const knobs = question.knobs.flatMap((each) => searchKnobOf(each) ?? []);
   const all = measurementsOf(question);
   const measured = all.filter(({ values }) => knobs.every((knob) => isWithin(knob, values)));

@@ -9,6 +9,8 @@ import { ALWAYS_AWAKE, createAlertness } from "./alertness.ts";
 import type { Alertness } from "./alertness.ts";
 import { createAttempts } from "./attempts.ts";
 import type { Attempts } from "./attempts.ts";
+import { openBell } from "./bell.ts";
+import type { Bell } from "./bell.ts";
 import { inBackground } from "./background.ts";
 import type { Background } from "./background.ts";
 import { createDepth } from "./depth.ts";
@@ -66,6 +68,7 @@ export type JobParts = {
 
 type Running = {
   readonly alertness: Alertness;
+  readonly bell: Bell;
   readonly tickets: Tickets;
   readonly sweep: Sweep;
   readonly service: TicketService | undefined;
@@ -85,7 +88,10 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
   });
   const offsetMs = (job: Pick<NewJob, "class">): number => rankOffsetMs(job.class, settings);
   let running: Running | undefined;
-  const wake = (): void => running?.alertness.wake();
+  const wake = (): void => {
+    running?.alertness.wake();
+    running?.bell.ring();
+  };
   const attempts = createAttempts({
     ...settings,
     database,
@@ -132,6 +138,7 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
     async close() {
       attempts.close();
       await running?.sweep.close();
+      running?.bell.close();
       await running?.tickets.close();
       await receivers.close();
     },
@@ -157,7 +164,7 @@ function run(
   const service = workers > 0 ? tickets.serve(workers, batch, attempts.serve) : undefined;
   const alertness = sleeps
     ? createAlertness((asleep) => {
-        if (asleep) return service?.sleep();
+        if (asleep) return service?.rest();
         service?.wake();
         sweep.soon(0);
       })
@@ -181,7 +188,8 @@ function run(
     sweep.soon(0);
   }
   if (depth.census().open) alertness.wake();
-  return { alertness, tickets, sweep, service };
+  const bell = openBell(redisUrl, name, () => alertness.wake(), failed);
+  return { alertness, bell, tickets, sweep, service };
 }
 
 /** In [0, 1). */

@@ -25,7 +25,7 @@ export type TicketService = {
   /** Takes tickets; without delay while it is awake. */
   readonly wake: () => void;
   /** Takes no more tickets, and sends Redis nothing once those being served are. */
-  readonly sleep: () => void;
+  readonly rest: () => void;
   /** Takes no more tickets; settles when those being served are, or after `timeoutMs`. */
   readonly stop: (timeoutMs: number) => Promise<void>;
 };
@@ -160,7 +160,7 @@ function startService(
   const setAwake = oneAtATime((awake) => (awake ? worker.resume() : worker.pause()), failed);
   return {
     wake: () => setAwake(true),
-    sleep: () => setAwake(false),
+    rest: () => setAwake(false),
     async stop(timeoutMs) {
       await within(timeoutMs, worker.close()).catch(async (error: unknown) => {
         failed(error);
@@ -214,7 +214,8 @@ type RedisOptionsOfUse = Pick<
   "enableOfflineQueue" | "maxRetriesPerRequest" | "commandTimeout"
 >;
 
-function connect(
+/** A connection that comes back by itself, for as long as it is not closed. */
+export function connect(
   redisUrl: string,
   failed: (error: unknown) => void,
   options: RedisOptionsOfUse,

@@ -1,9 +1,9 @@
-/** Jobs offered at rates of their own, up to twice of what was measured to be done. */
+/** Jobs offered as fast as they are done, and at twice that rate, by turns. */
 import { setTimeout as wait } from "node:timers/promises";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { Pool } from "undici";
 import { API_BASE } from "../../../src/registry/endpoint.ts";
-import { eventually, openRegistry } from "../client.ts";
+import { openRegistry } from "../client.ts";
 import type { Stores } from "../stores.ts";
 import { startProgram } from "./program.ts";
 import { lookInto, uploadArtifact, type Look } from "./world.ts";
@@ -15,31 +15,33 @@ export interface OverloadWindow {
   readonly refusedPerSecond: number;
   readonly refused: number;
   readonly withRetryAfter: number;
-  readonly waitingMax: number;
+  readonly waitingLow: number;
+  readonly waitingHigh: number;
 }
 
 export interface OverloadResult {
   readonly workers: number;
+  /** One at capacity, one overloaded, and so on; the first and the last are at capacity. */
   readonly windows: readonly OverloadWindow[];
-  /** The most jobs a second that were done in a window. */
-  readonly peak: number;
-  readonly overloaded: OverloadWindow;
+  /** Of each overloaded window: done in it, of the mean of what was done in the two at capacity around it. */
+  readonly shares: readonly number[];
 }
 
 const WORKERS = 4;
 const QUEUE_LIMIT = 40;
 const CONTENT_BYTES = 512 * 1024;
-/** The rate goes up by it until less is done than this share of what is offered. */
-const STEP_FACTOR = 1.3;
-const KEPT_UP_SHARE = 0.9;
+const OVERLOAD_FACTOR = 2;
 const CONNECTIONS = 64;
-const TICK_MS = 10;
-const DEPTH_EVERY_MS = 100;
+const TICK_MS = 20;
+/** Threads, connections and code get warm. */
+const WARM_UP_MS = 1_500;
+/** Of each window, not counted: what one leaves in the queue is worked off, and a queue that may grow grows. */
+const LEAD_IN_MS = 500;
 
 export async function playOverload(
   stores: Stores,
   windowMs: number,
-  stepsMax: number,
+  overloads: number,
 ): Promise<OverloadResult> {
   const DATABASE_URL = await stores.createDatabase("overload");
   const environment = {
@@ -55,25 +57,22 @@ export async function playOverload(
     lookInto(DATABASE_URL),
   ]);
   const pool = new Pool(service.url ?? "", { connections: CONNECTIONS });
+  const atCapacity = (ms: number): Promise<OverloadWindow> =>
+    playWindow(pool, look, "capacity", ms, halfFull);
   try {
-    const measure = (name: string, perSecond: number): Promise<OverloadWindow> =>
-      playWindow(pool, look, name, perSecond, windowMs);
-    // Threads, connections and code get warm; then what a full queue is emptied at says where to look.
-    await drainFull(pool, look);
-    let perSecond = (await drainFull(pool, look)) / 2;
-    const windows: OverloadWindow[] = [];
-    let behind = 0;
-    for (let step = 0; step < stepsMax; step += 1) {
-      const window = await measure("up to capacity", perSecond);
-      windows.push(window);
-      if (window.donePerSecond < window.offeredPerSecond * KEPT_UP_SHARE) behind += 1;
-      // One may be the machine's doing.
-      if (behind === 2) break;
-      perSecond *= STEP_FACTOR;
+    await atCapacity(WARM_UP_MS);
+    let before = await atCapacity(windowMs);
+    const windows = [before];
+    const shares: number[] = [];
+    while (shares.length < overloads) {
+      const rate = OVERLOAD_FACTOR * before.donePerSecond;
+      const overloaded = await playWindow(pool, look, "twice that", windowMs, atRate(rate));
+      const after = await atCapacity(windowMs);
+      windows.push(overloaded, after);
+      shares.push((2 * overloaded.donePerSecond) / (before.donePerSecond + after.donePerSecond));
+      before = after;
     }
-    const peak = Math.max(...windows.map(({ donePerSecond }) => donePerSecond));
-    const overloaded = await measure("twice the peak", peak * 2);
-    return { workers: WORKERS, windows: [...windows, overloaded], peak, overloaded };
+    return { workers: WORKERS, windows, shares };
   } finally {
     await pool.destroy();
     await service.kill();
@@ -81,14 +80,22 @@ export async function playOverload(
   }
 }
 
-/** Jobs a second of a queue that was filled and is left alone. */
-async function drainFull(pool: Pool, look: Look): Promise<number> {
-  const jobs = QUEUE_LIMIT / 2;
-  const startedMs = performance.now();
-  await Promise.all(Array.from({ length: jobs }, () => ask(pool, [])));
-  await idle(look);
-  return (jobs * 1_000) / (performance.now() - startedMs);
-}
+/** How many jobs to send now. */
+type Offer = (now: {
+  readonly atMs: number;
+  readonly sent: number;
+  readonly waiting: number;
+  readonly underWay: number;
+}) => number;
+
+/** The workers never wait for a job, and none is refused. */
+const halfFull: Offer = ({ waiting, underWay }) => QUEUE_LIMIT / 2 - waiting - underWay;
+
+/** Requests leave at their times, whatever becomes of the earlier ones. */
+const atRate =
+  (perSecond: number): Offer =>
+  ({ atMs, sent }) =>
+    Math.floor((atMs / 1_000) * perSecond) - sent;
 
 /** A model version with an artifact that takes some work. */
 async function prepare(environment: Record<string, string>): Promise<void> {
@@ -105,59 +112,74 @@ async function prepare(environment: Record<string, string>): Promise<void> {
   await api.close();
 }
 
-/** Requests leave at their times whatever becomes of the earlier ones. */
 async function playWindow(
   pool: Pool,
   look: Look,
   name: string,
-  perSecond: number,
   windowMs: number,
+  offer: Offer,
 ): Promise<OverloadWindow> {
-  const refusals: boolean[] = [];
-  const underWay: Promise<void>[] = [];
-  const clock = (): Promise<number> =>
-    look.number("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
-  let waitingMax = 0;
-  const fromMs = await clock();
-  const startedMs = performance.now();
-  let lookMs = 0;
-  for (let sent = 0; ;) {
-    const atMs = performance.now() - startedMs;
-    if (atMs >= windowMs) break;
-    for (; sent < (atMs / 1_000) * perSecond; sent += 1) underWay.push(ask(pool, refusals));
-    if (atMs >= lookMs) {
-      lookMs = atMs + DEPTH_EVERY_MS;
-      waitingMax = Math.max(
-        waitingMax,
-        await look.number("SELECT count(*) FROM jobs WHERE state = 'waiting'"),
-      );
-    } else await wait(TICK_MS);
-  }
-  const toMs = await clock();
+  const [lead, counted] = [newTally(), newTally()];
+  await playFor(pool, look, LEAD_IN_MS, offer, lead);
+  const fromMs = await clock(look);
+  const waiting = await playFor(pool, look, windowMs, offer, counted);
+  const toMs = await clock(look);
   const done = await look.number(
     "SELECT count(*) FROM jobs WHERE state = 'done' AND finished_ms > $1 AND finished_ms <= $2",
     [fromMs, toMs],
   );
-  await Promise.all(underWay);
+  await Promise.all([...lead.underWay, ...counted.underWay]);
   const seconds = (toMs - fromMs) / 1_000;
-  // No window is to work off what another one left.
-  await idle(look);
+  const { sent, refusals } = counted;
   return {
     name,
-    offeredPerSecond: underWay.length / seconds,
+    offeredPerSecond: sent / seconds,
     donePerSecond: done / seconds,
     refusedPerSecond: refusals.length / seconds,
     refused: refusals.length,
     withRetryAfter: refusals.filter((told) => told).length,
-    waitingMax,
+    waitingLow: Math.min(...waiting),
+    waitingHigh: Math.max(...waiting),
   };
 }
 
-function idle(look: Look): Promise<void> {
-  return eventually(async () => {
-    await wait(DEPTH_EVERY_MS);
-    return (await look.number("SELECT count(*) FROM jobs WHERE state <> 'done'")) === 0;
-  });
+interface Tally {
+  sent: number;
+  /** Of each refusal, whether it said when to come back. */
+  readonly refusals: boolean[];
+  readonly underWay: Set<Promise<void>>;
+}
+
+const newTally = (): Tally => ({ sent: 0, refusals: [], underWay: new Set() });
+
+/** How many jobs waited, as seen again and again. */
+async function playFor(
+  pool: Pool,
+  look: Look,
+  ms: number,
+  offer: Offer,
+  tally: Tally,
+): Promise<readonly number[]> {
+  const seen: number[] = [];
+  const startedMs = performance.now();
+  for (;;) {
+    const waiting = await look.number("SELECT count(*) FROM jobs WHERE state = 'waiting'");
+    seen.push(waiting);
+    const atMs = performance.now() - startedMs;
+    if (atMs >= ms) return seen;
+    const { sent, underWay, refusals } = tally;
+    const now = offer({ atMs, sent, waiting, underWay: underWay.size });
+    for (let job = 0; job < now; job += 1) {
+      const asked = ask(pool, refusals).finally(() => underWay.delete(asked));
+      underWay.add(asked);
+      tally.sent += 1;
+    }
+    await wait(TICK_MS);
+  }
+}
+
+function clock(look: Look): Promise<number> {
+  return look.number("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
 }
 
 async function ask(pool: Pool, refusals: boolean[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** Whether more service processes can help, and how many there may be. */
 import type { MetricValues } from "../../../core/sample.ts";
-import { formatRatio } from "../../../core/units.ts";
+import { formatRatio, significant } from "../../../core/units.ts";
 
 export interface ProcessLimits {
   readonly cores: number;
@@ -31,6 +31,17 @@ export function limitInWords(limits: ProcessLimits): string {
   return poolMax === undefined || connections === undefined || most === cores * PROCESSES_A_CORE
     ? `at most ${most} processes on ${cores} cores`
     : `at most ${most} processes: each has a pool of ${poolMax}, and those of both arms have to fit into ${connections} connections`;
+}
+
+/** What is left of the machine for another process: `service and database use 1.2 of 2 cores`; nothing where it is not measured. */
+export function machineFacts(metrics: MetricValues, cores: number): readonly string[] {
+  const service = metrics["service.cpuMsPerRequest"];
+  const database = metrics["db.cpuMsPerRequest"];
+  const rate = metrics["api.requestsPerSecond"];
+  if (service === undefined || rate === undefined) return [];
+  const used = ((service + (database ?? 0)) * rate) / 1_000;
+  const who = database === undefined ? "the service uses" : "service and database use";
+  return [`${who} ${significant(used)} of ${cores} cores`];
 }
 
 /** Why another process cannot help; undefined when it may. */

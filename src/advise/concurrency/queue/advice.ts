@@ -4,8 +4,8 @@ import type { MetricValues } from "../../../core/sample.ts";
 import { formatDuration, significant } from "../../../core/units.ts";
 import { boundOf, presetInWords, serviceRateOf, waitAtMs } from "./bound.ts";
 import type { Crew, ServiceRate } from "./bound.ts";
-import { isGoodputWorse, overloadInWords } from "./overload.ts";
-import type { Overload } from "./overload.ts";
+import { compareOverload, overloadInWords } from "./overload.ts";
+import type { Comparison, Overload } from "./overload.ts";
 
 export interface BoundQuestion {
   /** Overload with the present bound, and with the derived one as soon as that was measured. */
@@ -25,8 +25,10 @@ export interface BoundAdvice {
   readonly bound: number | undefined;
   /** Far enough from the present one to be worth a change. */
   readonly differs: boolean;
-  /** Goodput under overload was worse with it. */
-  readonly harmful: boolean;
+  /** Far enough from the present one, and from a rate that was measured while jobs waited: only then it may be applied. */
+  readonly proven: boolean;
+  /** Under overload, with it against without; undefined before that was measured. Applied only where it is no worse. */
+  readonly compared: Comparison | undefined;
   /** The run's own load fills the queue, and the objective would show what the bound does. */
   readonly felt: boolean;
   readonly facts: readonly string[];
@@ -59,24 +61,34 @@ export function boundAdvice(question: BoundQuestion): BoundAdvice {
     return {
       bound: undefined,
       differs: false,
-      harmful: false,
+      proven: false,
+      compared: undefined,
       felt: false,
       facts: [because, twice],
     };
   }
   const bound = boundOf(rate, waitTargetMs);
   const differs = Math.abs(bound - present) > present * DIFFERENCE_LEAST;
-  const harmful = after !== undefined && isGoodputWorse(before, after);
-  const felt = isFelt(question, bound);
+  const compared = after && compareOverload(before, after, waitTargetMs);
+  const judged = { rate, bound, differs, compared, felt: isFelt(question, bound) };
   const facts = [
     `bound of the queue: ${formatDuration(waitTargetMs)} of waiting times ${significant(rate.jobsPerSecond)} jobs/s (${rate.how}) is ${bound} jobs`,
     presetInWords(question.preset, rate, waitTargetMs),
-    presentInWords(question, rate, bound, differs),
+    presentInWords(question, judged),
     twice,
     ...(after ? [`with room for ${bound}: ${overloadInWords(after)}`] : []),
-    ...(differs ? [consequence(question, harmful, felt, bound)] : []),
+    ...(differs ? [consequence(question, judged)] : []),
   ];
-  return { bound, differs, harmful, felt, facts };
+  const proven = differs && rate.kind === "measured";
+  return { bound, differs, proven, compared, felt: judged.felt, facts };
+}
+
+interface Judged {
+  readonly rate: ServiceRate;
+  readonly bound: number;
+  readonly differs: boolean;
+  readonly compared: Comparison | undefined;
+  readonly felt: boolean;
 }
 
 function isFelt({ present, usual, objective }: BoundQuestion, bound: number): boolean {
@@ -89,12 +101,12 @@ function isFelt({ present, usual, objective }: BoundQuestion, bound: number): bo
 
 function presentInWords(
   { present, waitTargetMs }: BoundQuestion,
-  rate: ServiceRate,
-  bound: number,
-  differs: boolean,
+  { rate, bound, differs }: Judged,
 ): string {
+  const most = { measured: "up to ", "at-least": "at most ", "at-most": "at least " }[rate.kind];
   const waitMs = waitAtMs(present, rate);
-  const meaning = `the present bound of ${present} means a wait of up to ${formatDuration(waitMs)}`;
+  const meaning = `the present bound of ${present} means a wait of ${most}${formatDuration(waitMs)}`;
+  if (rate.kind !== "measured") return meaning;
   if (!differs) return `${meaning}: as it should be`;
   return bound < present
     ? `${meaning}, more than the ${formatDuration(waitTargetMs)} that a job may wait`
@@ -104,12 +116,14 @@ function presentInWords(
 /** Why the bound is not simply tried in pairs, where it is not. */
 function consequence(
   { present, usual }: BoundQuestion,
-  harmful: boolean,
-  felt: boolean,
-  bound: number,
+  { rate, bound, compared, felt }: Judged,
 ): string {
-  if (harmful) {
-    return `goodput at twice the capacity was worse with room for ${bound}: the bound stays ${present}`;
+  if (rate.kind !== "measured") {
+    return `a bound from a rate that was not measured while all workers were busy is advised at most, never applied: it stays ${present}`;
+  }
+  if (compared && compared.kind !== "not-worse") {
+    const what = compared.kind === "worse" ? "was worse" : "could not be compared";
+    return `twice the capacity with room for ${bound} ${what} (${compared.because}): the bound stays ${present}`;
   }
   if (felt) return "the queue is as full as that at the run's load, so that pairs can show it";
   const deepest = usual["queue.depthMax"];

@@ -6,8 +6,8 @@ export interface ServiceRate {
   readonly jobsPerSecond: number;
   /** One phrase: `measured while 430 jobs waited on average`. */
   readonly how: string;
-  /** False: the workers were never all busy, so that it is what they could do at most. */
-  readonly measured: boolean;
+  /** `at-least`: the workers were idle now and then; `at-most`: no job waited, so that it is what they could do in theory. */
+  readonly kind: "measured" | "at-least" | "at-most";
 }
 
 export interface Crew {
@@ -16,28 +16,44 @@ export interface Crew {
   readonly serviceMeanMs: number | undefined;
 }
 
-/** Fewer than one waiting on average: the workers were idle now and then, and what got done was what came. */
+/** Fewer than one waiting on average: what got done was what came. */
 const WAITING_LEAST = 1;
+/** Several waiting for each worker on average: none of them was ever idle for long. */
+const WAITING_EACH = 2;
+/** Above this utilisation what got done is what the workers can do, nearly. */
+const BUSY_LEAST = 0.9;
 
 /**
- * Jobs a second that the workers get done when there is always one to do. Measured as jobs done over a window in which jobs
- * waited; whether the window was valid for latencies does not matter to it. Without such a window workers over the mean time of
- * an attempt, an upper bound: more jobs at once take longer each. Undefined when neither is known.
+ * Jobs a second that the workers get done when there is always one to do. Measured as jobs done over a window in which jobs waited
+ * and the workers were busy nearly all of the time; whether the window was valid for latencies does not matter to it. Jobs done while
+ * workers were idle now and then are a lower bound. Where none waited, workers over the mean time of an attempt, an upper bound: more
+ * jobs at once take longer each. Undefined when none of these is known.
  */
 export function serviceRateOf(overload: Overload, crew: Crew): ServiceRate | undefined {
-  const { jobsPerSecond, depthMean } = overload;
-  if (jobsPerSecond !== undefined && jobsPerSecond > 0 && (depthMean ?? 0) >= WAITING_LEAST) {
-    const how = `measured under overload while ${significant(depthMean ?? 0)} jobs waited on average`;
-    return { jobsPerSecond, how, measured: true };
+  const { jobsPerSecond = 0, depthMean = 0 } = overload;
+  const workers = crew.workers * crew.processes;
+  if (jobsPerSecond > 0 && depthMean >= WAITING_LEAST) {
+    const waited = `${significant(depthMean)} jobs waited on average`;
+    if (depthMean >= WAITING_EACH * workers || busyShareOf(overload, workers) >= BUSY_LEAST) {
+      return { jobsPerSecond, how: `measured under overload while ${waited}`, kind: "measured" };
+    }
+    const how = `at least, since under overload ${waited}, too few to keep ${workers} workers busy all the time`;
+    return { jobsPerSecond, how, kind: "at-least" };
   }
   const meanMs = overload.serviceMeanMs ?? crew.serviceMeanMs;
   if (meanMs === undefined || !(meanMs > 0)) return undefined;
-  const workers = crew.workers * crew.processes;
   return {
     jobsPerSecond: (workers * 1_000) / meanMs,
     how: `${workers} workers over ${formatDuration(meanMs)} an attempt, at most, since no job had to wait even under overload`,
-    measured: false,
+    kind: "at-most",
   };
+}
+
+/** Utilisation law: attempts a second times their mean duration, over the workers. 0 where that is not known. */
+function busyShareOf(overload: Overload, workers: number): number {
+  const { jobsPerSecond = 0, serviceMeanMs = 0, failureRatio = 0 } = overload;
+  const attempts = jobsPerSecond / (1 - Math.min(0.99, failureRatio));
+  return (attempts * serviceMeanMs) / 1_000 / workers;
 }
 
 /** The jobs that may wait for nobody to wait longer than `waitTargetMs`, rounded down to two digits. At least 1. */
@@ -55,8 +71,16 @@ export function waitAtMs(bound: number, rate: ServiceRate): number {
 /** What a proposed bound would mean, and whether that is within the target: `1500 would mean a wait of 7.50 s: rejected ...`. */
 export function presetInWords(preset: number, rate: ServiceRate, waitTargetMs: number): string {
   const waitMs = waitAtMs(preset, rate);
-  const meaning = `the preset of ${preset} would mean a wait of up to ${formatDuration(waitMs)}`;
-  return waitMs > waitTargetMs
-    ? `${meaning}: rejected, above the ${formatDuration(waitTargetMs)} that a job may wait`
-    : `${meaning}, within the ${formatDuration(waitTargetMs)} that a job may wait: it would do no harm`;
+  const most = { measured: "up to", "at-least": "at most", "at-most": "at least" }[rate.kind];
+  const meaning = `the preset of ${preset} would mean a wait of ${most} ${formatDuration(waitMs)}`;
+  const target = formatDuration(waitTargetMs);
+  // Of a bound for the rate, only what holds on its side of the target is known.
+  if (waitMs > waitTargetMs) {
+    return rate.kind === "at-least"
+      ? `${meaning}: whether within the ${target} that a job may wait is not known`
+      : `${meaning}: rejected, above the ${target} that a job may wait`;
+  }
+  return rate.kind === "at-most"
+    ? `${meaning}: whether within the ${target} that a job may wait is not known`
+    : `${meaning}, within the ${target} that a job may wait: it would do no harm`;
 }

@@ -22,6 +22,8 @@ export interface QueueFacts {
   /** Share of the workers' time in which they work; undefined without the number of workers. */
   readonly busyShare: number | undefined;
   readonly retries: Retries | undefined;
+  /** Of polls; undefined when the service does not tell. */
+  readonly depthMax: number | undefined;
 }
 
 /** Of one window; jobs that began before it or end after it make these near, not exact. */
@@ -29,7 +31,8 @@ export interface Retries {
   readonly jobs: number;
   readonly failedAttempts: number;
   readonly failureRatio: number;
-  readonly deadLetters: number;
+  /** Undefined when the service does not tell: whether failures pass or last is not known then. */
+  readonly deadLetters: number | undefined;
 }
 
 export function queueFactsOf(
@@ -46,6 +49,7 @@ export function queueFactsOf(
     serviceMeanMs: metrics["queue.serviceMeanMs"],
     busyShare: busyShareOf(metrics, settings),
     retries: retriesOf(metrics, windowMs),
+    depthMax: metrics["queue.depthMax"],
   };
 }
 
@@ -73,6 +77,6 @@ function retriesOf(metrics: MetricValues, windowMs: number): Retries | undefined
     jobs,
     failureRatio,
     failedAttempts: (jobs * failureRatio) / (1 - failureRatio),
-    deadLetters: metrics["queue.deadLetters"] ?? 0,
+    deadLetters: metrics["queue.deadLetters"],
   };
 }

@@ -88,7 +88,7 @@ function ageing({ facts, settings }: PolicyQuestion): Idea {
   const { ageingMs, priorities: on } = settings;
   if (on !== true || ageingMs === undefined) return none("");
   const { waitLowP95Ms: low, waitHighP95Ms: high = 0, serviceMeanMs: service = 0 } = facts;
-  if (low === undefined) return none("no job of the low class was seen waiting: nothing starves");
+  if (low === undefined) return none(unseen(facts));
   const mostMs = 2 * ageingMs + high + service;
   const words = `the low class waits ${formatDuration(low)} (p95)`;
   if (ageingMs > 0 && low <= mostMs) {
@@ -107,6 +107,13 @@ function ageing({ facts, settings }: PolicyQuestion): Idea {
     facts: [`${words}, ${because}`],
     shownBy: ["queue.waitLowP95Ms", ...WAITS],
   };
+}
+
+/** A class without a sample has no jobs, or none of them gets its turn: only an empty queue tells that it is not the latter. */
+function unseen({ depthMax }: QueueFacts): string {
+  return depthMax === 0
+    ? "no job waited at all: nothing starves"
+    : "whether the low class starves is not known: no job of it was handed out, so that there are none or none gets its turn";
 }
 
 function batch({ facts, settings, batch: wanted }: PolicyQuestion): Idea {

@@ -22,14 +22,22 @@ export function retryPolicies(
   if (attempts === undefined && backoffMs === undefined) return [{ nothing: "" }];
   if (!retries) return [{ nothing: "retries were not judged: failed attempts were not measured" }];
   const { failedAttempts, failureRatio, deadLetters } = retries;
-  const words = `${significant(failedAttempts)} attempts failed (${formatRatio(failureRatio)}), ${significant(deadLetters)} dead letters`;
+  const failed = `${significant(failedAttempts)} attempts failed (${formatRatio(failureRatio)})`;
+  if (deadLetters === undefined) {
+    return [
+      {
+        nothing: `retries were not judged: how many jobs were given up on was not measured (${failed})`,
+      },
+    ];
+  }
+  const words = `${failed}, ${significant(deadLetters)} dead letters`;
   if (failedAttempts < FAILURES_LEAST) return [{ nothing: `hardly an attempt failed: ${words}` }];
   // A job that was given up on has failed in all of its attempts.
   const lasting = Math.min(1, (deadLetters * (attempts ?? 1)) / failedAttempts);
   if (lasting >= MOSTLY) return [fewerAttempts(words, settings)];
   if (lasting > 1 - MOSTLY) {
     return [
-      moreAttempts(words, retries, settings) ?? {
+      moreAttempts(words, { ...retries, deadLetters }, settings) ?? {
         nothing: `failures are of both kinds (${formatRatio(lasting)} last): the present retries suit neither better (${words})`,
       },
     ];
@@ -52,7 +60,7 @@ function fewerAttempts(words: string, { attempts }: QueueSettings): Idea {
 /** Failures by chance: with a share f of failures a job is lost with f to the power of its attempts. */
 function moreAttempts(
   words: string,
-  { failureRatio, jobs, deadLetters }: Retries,
+  { failureRatio, jobs, deadLetters }: Retries & { readonly deadLetters: number },
   { attempts }: QueueSettings,
 ): Idea | undefined {
   if (attempts === undefined || failureRatio <= 0) return undefined;

@@ -15,6 +15,23 @@ export function isOfThreads(objective: MetricId): boolean {
   return objective === "threads.efficiency" || objective === "threads.alive";
 }
 
+/** What tasks pay for a smaller pool; without it, that fewer threads are busier says nothing for them. */
+export function isWaitKnown(metrics: MetricValues): boolean {
+  return metrics["threads.waitMs"] !== undefined;
+}
+
+/** A pool that never grew to half of what it may be has no use for more. */
+const GROWN_LEAST = 0.5;
+
+/** The most threads worth trying in each process; undefined when nothing speaks against more. */
+export function threadsMost(
+  present: number,
+  processes: number,
+  { "threads.alive": alive }: MetricValues,
+): number | undefined {
+  return alive !== undefined && alive < GROWN_LEAST * present * processes ? present : undefined;
+}
+
 /**
  * The fewest threads worth trying. Tasks that wait for nothing but the CPU keep one core busy each: with fewer threads than cores
  * a burst of them leaves cores idle, and that is what an objective of the threads alone does not see.
@@ -26,7 +43,9 @@ export function threadsLeast(objective: MetricId, cores: number, processes: numb
 /** Whether tasks wait for a thread so long that requests feel it, and longer than they do now. */
 export function isStarved(metrics: MetricValues, present: MetricValues): boolean {
   const [wait, p95] = [metrics["threads.waitMs"], metrics["api.latencyP95Ms"]];
-  if (wait === undefined || p95 === undefined) return false;
+  // A window that does not tell what the present one did shows no smaller pool to be harmless.
+  if (wait === undefined) return isWaitKnown(present);
+  if (p95 === undefined) return false;
   return wait > p95 * WAIT_SHARE_MOST && wait > (present["threads.waitMs"] ?? 0);
 }
 
@@ -47,6 +66,17 @@ export function isMostlyIdle(objective: MetricId, metrics: MetricValues): boolea
   const { "threads.efficiency": efficiency, "threads.alive": alive } = metrics;
   if (!isOfThreads(objective) || efficiency === undefined || alive === undefined) return false;
   return efficiency < IDLE_MOSTLY && alive > 1;
+}
+
+/** What the same work would make of the smallest pool, where that is still mostly idle: no setting reaches more. */
+export function reachInWords(metrics: MetricValues, least: number): readonly string[] {
+  const { "threads.efficiency": efficiency, "threads.alive": alive } = metrics;
+  if (efficiency === undefined || alive === undefined) return [];
+  const reach = (efficiency * alive) / least;
+  if (reach >= IDLE_MOSTLY) return [];
+  return [
+    `the work keeps ${significant(efficiency * alive)} threads busy, so that ${least} threads would be busy ${formatRatio(reach)} of the time: no setting makes more work`,
+  ];
 }
 
 /** What the observed window says of the pool. */
