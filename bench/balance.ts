@@ -33,7 +33,7 @@ interface Size {
 }
 
 const FULL: Size = { rounds: 4, windowMs: 3_000, lossMs: 6_000 };
-const TINY: Size = { rounds: 1, windowMs: 500, lossMs: 1_200 };
+const TINY: Size = { rounds: 1, windowMs: 250, lossMs: 800 };
 
 export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
   const size = tiny ? TINY : FULL;

@@ -30,7 +30,7 @@ export async function realCost(kind: string): Promise<readonly string[]> {
     const url = `http://127.0.0.1:${await portOf(createInterface(child.stdout))}`;
     await drive(url, PATH, WARM_UP);
     const before = await cpuOf(url);
-    const { latenciesMs, errors } = await drive(url, PATH, LOAD);
+    const { latenciesMs, errors, whys } = await drive(url, PATH, LOAD);
     const after = await cpuOf(url);
     const requests = latenciesMs.length + errors;
     const perRequest = (seconds: number) => `${((1e6 * seconds) / requests).toFixed(0)} µs`;
@@ -43,7 +43,7 @@ export async function realCost(kind: string): Promise<readonly string[]> {
       String(requests),
       percentile(latenciesMs, 0.5).toFixed(1),
       percentile(latenciesMs, 0.95).toFixed(1),
-      String(errors),
+      [errors, ...[...whys].map(([why, count]) => `${why}: ${count}`)].join(" "),
       `CPU a request: gateway ${perRequest(gateway)} of ${perRequest(all)}`,
     ];
   } finally {

@@ -8,7 +8,8 @@ import { Pool } from "undici";
 
 const WORKER = fileURLToPath(new URL("worker.mjs", import.meta.url));
 const TICK_MS = 2;
-const ANSWER_TIMEOUT_MS = 10_000;
+// Longer than the gateways wait, so that what they have to say comes first.
+const ANSWER_TIMEOUT_MS = 30_000;
 
 export interface BenchWorker {
   readonly id: string;
@@ -81,6 +82,8 @@ export interface LoadResult {
   /** From when each request was due. */
   readonly latenciesMs: readonly number[];
   readonly errors: number;
+  /** What the errors were, and how many of each. */
+  readonly whys: ReadonlyMap<string, number>;
 }
 
 /** Requests at a steady rate, whatever becomes of those before. */
@@ -96,14 +99,19 @@ export async function drive(
   });
   const latenciesMs: number[] = [];
   let errors = 0;
+  const whys = new Map<string, number>();
+  const failed = (why: string): void => {
+    errors += 1;
+    whys.set(why, (whys.get(why) ?? 0) + 1);
+  };
   const ask = async (dueMs: number): Promise<void> => {
     try {
       const { statusCode, body } = await pool.request({ method: "GET", path });
       await body.dump();
       if (statusCode === 200) latenciesMs.push(performance.now() - dueMs);
-      else errors += 1;
-    } catch {
-      errors += 1;
+      else failed(String(statusCode));
+    } catch (error) {
+      failed(error instanceof Error ? error.name : String(error));
     }
   };
   const startMs = performance.now();
@@ -117,7 +125,7 @@ export async function drive(
   }
   await Promise.all(underWay);
   await pool.destroy();
-  return { latenciesMs, errors };
+  return { latenciesMs, errors, whys };
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -9,10 +9,10 @@ import {
 import { formatQuantity } from "../core/metric.ts";
 import { causesOf } from "./explain.ts";
 import { nextFor, type NextContext } from "./next.ts";
-import { cpuMissing, refusalOf } from "./refusals.ts";
+import { refusalOf } from "./refusals.ts";
 import { rowsOf } from "./rows.ts";
 import { judge, rulesFor, type Judged } from "./rules.ts";
-import { signInWords, type Sign } from "./signs.ts";
+import { lineForCpu, signInWords, type Sign } from "./signs.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
 export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagnosis {
@@ -87,7 +87,7 @@ function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: Nex
       : [],
   );
   if (symptoms.length > 0) {
-    const starved = cpuMissing(evidence);
+    const starved = lineForCpu(evidence, ">=");
     if (starved.shown !== true) {
       const headline = "The service does not keep up, and nothing that was measured says why.";
       return refused("unknown", headline, symptoms, context);

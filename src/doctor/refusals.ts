@@ -1,7 +1,7 @@
 /** When nothing may be diagnosed: a noisy host, a generator that could not keep time, numbers that contradict each other. */
 import type { DoctorEvidence } from "../core/diagnosis.ts";
 import type { Readings } from "../core/readings.ts";
-import { made, sign, signInWords, type Sign } from "./signs.ts";
+import { lineForCpu, made, sign, signInWords, type Sign } from "./signs.ts";
 import { THRESHOLDS as at } from "./thresholds.ts";
 
 export interface Refusal {
@@ -13,7 +13,7 @@ export function refusalOf(evidence: DoctorEvidence): Refusal | undefined {
   const host = evidence.hostJudged ? hostSigns(evidence).filter(isShown) : [];
   if (host.length > 0) return { verdict: "host", because: host.map(signInWords) };
   const generator = generatorSigns(evidence).filter(isShown);
-  const missing = [cpuMissing(evidence)].filter(isShown);
+  const missing = [lineForCpu(evidence, ">=")].filter(isShown);
   return generator.length > 0
     ? { verdict: "unknown", because: [...generator, ...missing].map(signInWords) }
     : undefined;
@@ -31,19 +31,6 @@ export function hostSigns({ quiet, light, loaded }: DoctorEvidence): readonly Si
     felt(loaded),
     sign(loaded, "machine.stealShare", ">=", at.steal),
   ];
-}
-
-/** The service's own main thread without the core that it wants: what is timed within it then is the machine's lack of CPU. */
-export function cpuMissing({ loaded }: DoctorEvidence): Sign {
-  const { "process.mainThreadWanting": wanting, "process.mainThreadCores": got } = loaded;
-  return made({
-    resource: "process",
-    title: "main thread in line for a CPU",
-    unit: "ratio",
-    value: wanting === undefined || got === undefined ? undefined : Math.max(0, wanting - got),
-    compare: ">=",
-    limit: at.inLineForCpu,
-  });
 }
 
 function felt(window: Readings, where = ""): Sign {

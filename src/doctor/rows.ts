@@ -1,9 +1,9 @@
 /** The table: every reading held against its threshold, resource by resource, as Gregg's USE method goes through them. */
 import type { DiagnosisRow, DoctorEvidence, Finding } from "../core/diagnosis.ts";
 import { readingOf, type ReadingId } from "../core/readings.ts";
-import { cpuMissing, generatorSigns, hostSigns } from "./refusals.ts";
+import { generatorSigns, hostSigns } from "./refusals.ts";
 import type { Judged } from "./rules.ts";
-import { sign, thresholdInWords, type Sign } from "./signs.ts";
+import { lineForCpu, sign, thresholdInWords, type Sign } from "./signs.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
 /** Shown without a threshold: they make the others readable. */
@@ -52,9 +52,12 @@ export function rowsOf(
   ];
   const rows = [
     ...INFORMATION.flatMap((id) => informationRow(evidence, id)),
-    ...[...service, ...generatorSigns(evidence), ...hostSigns(evidence), cpuMissing(evidence)].map(
-      plainRow,
-    ),
+    ...[
+      ...service,
+      ...generatorSigns(evidence),
+      ...hostSigns(evidence),
+      lineForCpu(evidence, ">="),
+    ].map(plainRow),
     // What a rule that fired says of a number goes before what others make of it.
     ...judged
       .toSorted((left, right) => Number(right.fired) - Number(left.fired))

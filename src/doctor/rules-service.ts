@@ -3,6 +3,7 @@ import type { DoctorEvidence } from "../core/diagnosis.ts";
 import type { Rule } from "./rules.ts";
 import {
   condition,
+  lineForCpu,
   loopTaken,
   made,
   probeOverIdle,
@@ -85,7 +86,11 @@ function gcShown({ loaded }: DoctorEvidence): Sign {
   return sign(loaded, "gc.share", ">=", at.gcShare);
 }
 
-function cpuGranted({ loaded }: DoctorEvidence): Sign {
+/** Who hardly stands in line has what it wants: of a thread that seldom runs, the share it gets is a ratio of two small numbers. */
+function cpuGranted(evidence: DoctorEvidence): Sign {
+  const inLine = lineForCpu(evidence, "<");
+  if (inLine.shown === true) return condition(inLine);
+  const { loaded } = evidence;
   return condition(
     made({
       resource: "process",

@@ -3,6 +3,7 @@ import type { DoctorEvidence } from "../core/diagnosis.ts";
 import { formatQuantity } from "../core/metric.ts";
 import type { Unit } from "../core/metric-shape.ts";
 import { readingOf, type ReadingId, type Readings, type Resource } from "../core/readings.ts";
+import { THRESHOLDS } from "./thresholds.ts";
 
 export interface Sign {
   readonly resource: Resource;
@@ -114,4 +115,17 @@ export function statementShare({ statement, light, loaded }: DoctorEvidence): nu
 export function probeOverIdle({ quiet, light, loaded }: DoctorEvidence): number | undefined {
   const idle = least(quiet["libuv.probeP95Ms"], light["libuv.probeP95Ms"]);
   return quotient(loaded["libuv.probeP95Ms"], idle);
+}
+
+/** The service's own main thread without the core that it wants: what is timed within it then is the machine's lack of CPU. */
+export function lineForCpu({ loaded }: DoctorEvidence, compare: Sign["compare"]): Sign {
+  const { "process.mainThreadWanting": wanting, "process.mainThreadCores": got } = loaded;
+  return made({
+    resource: "process",
+    title: "main thread in line for a CPU",
+    unit: "ratio",
+    value: wanting === undefined || got === undefined ? undefined : Math.max(0, wanting - got),
+    compare,
+    limit: THRESHOLDS.inLineForCpu,
+  });
 }

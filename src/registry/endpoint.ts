@@ -28,7 +28,8 @@ export type Endpoint = {
   readonly writes: boolean;
   /** Whether clients may keep the answer for a while: nobody watches it change. */
   readonly keepable: boolean;
-  readonly answer: (input: unknown) => Promise<Answer>;
+  /** Work that is worth breaking off asks for the signal that aborts when the client is gone. */
+  readonly answer: (input: unknown, gone?: () => AbortSignal) => Promise<Answer>;
 };
 
 /** An endpoint that only reads. */
@@ -36,7 +37,7 @@ export function readEndpoint<T>(
   method: "GET" | "POST",
   path: string,
   input: Shape<T>,
-  answer: (input: T) => Promise<Answer>,
+  answer: (input: T, gone?: () => AbortSignal) => Promise<Answer>,
   options: { readonly keepable: boolean } = { keepable: true },
 ): Endpoint {
   return {
@@ -46,7 +47,7 @@ export function readEndpoint<T>(
     ...options,
     writes: false,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server holds the input against the shape's schema first
-    answer: (value) => answer(value as T),
+    answer: (value, gone) => answer(value as T, gone),
   };
 }
 

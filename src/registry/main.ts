@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError, EXIT_BAD_CONFIG, readConfig } from "./config.ts";
 import { ChildFailedError } from "./gateway/children.ts";
 import { supervise } from "./gateway/supervisor.ts";
-import { tellListening, workerNumber } from "./gateway/worker-process.ts";
+import { stopIn, tellListening, workerNumber } from "./gateway/worker-process.ts";
 import { startRegistry } from "./registry.ts";
 
 async function main(): Promise<void> {
@@ -14,9 +14,12 @@ async function main(): Promise<void> {
   const registry = alone
     ? await startRegistry(config)
     : await supervise(config, fileURLToPath(import.meta.url));
-  const stop = (why: string): void => {
+  let stopping = false;
+  const stop = (why: string, drainTimeoutMs = config.drainTimeoutMs): void => {
+    if (stopping) return;
+    stopping = true;
     registry.log.info({ signal: why }, "shutting down");
-    registry.close().then(
+    registry.close(drainTimeoutMs).then(
       (drained) => {
         if (!drained)
           registry.log.warn("requests still under way were cut off after DRAIN_TIMEOUT_MS");
@@ -28,9 +31,9 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.once("SIGTERM", stop);
+  process.once("SIGTERM", () => stop("SIGTERM"));
   if (worker !== undefined) return work(registry.port, stop);
-  process.once("SIGINT", stop);
+  process.once("SIGINT", () => stop("SIGINT"));
   // Written whatever LOG_LEVEL says: with PORT=0 it is how the port becomes known.
   const { port } = registry;
   process.stdout.write(
@@ -39,13 +42,14 @@ async function main(): Promise<void> {
 }
 
 /** A supervisor's process ends when told to, and when there is nobody left to tell it. */
-function work(port: number, stop: (why: string) => void): void {
-  const orphaned = (): void => {
-    // It may be on its way out already.
-    if (process.listenerCount("SIGTERM") > 0) stop("the supervisor is gone");
-  };
+function work(port: number, stop: (why: string, drainTimeoutMs?: number) => void): void {
+  const orphaned = (): void => stop("the supervisor is gone");
   if (!process.connected) return orphaned();
   process.once("disconnect", orphaned);
+  process.on("message", (message) => {
+    const drainTimeoutMs = stopIn(message);
+    if (drainTimeoutMs !== undefined) stop("the supervisor ends", drainTimeoutMs);
+  });
   tellListening(port);
 }
 

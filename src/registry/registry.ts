@@ -14,8 +14,8 @@ export type RunningRegistry = {
   readonly backend: Backend;
   readonly log: Logger;
   readonly port: number;
-  /** Stops accepting, lets requests under way end within drainTimeoutMs, and closes the stores. False if some were cut off. */
-  readonly close: () => Promise<boolean>;
+  /** Stops accepting, lets requests and jobs under way end within drainTimeoutMs (of the settings when not given), and closes the stores. False if some were cut off. */
+  readonly close: (drainTimeoutMs?: number) => Promise<boolean>;
 };
 
 /** Applies the schema, warms the cache if asked, and listens. Throws if PostgreSQL does not answer. */
@@ -47,10 +47,10 @@ export async function startRegistry(config: RegistryConfig): Promise<RunningRegi
     backend,
     log,
     port: typeof address === "object" && address !== null ? address.port : config.port,
-    async close() {
+    async close(drainTimeoutMs = config.drainTimeoutMs) {
       const [drained] = await Promise.all([
-        drain(server, config.drainTimeoutMs),
-        jobs.stopServing(config.drainTimeoutMs),
+        drain(server, drainTimeoutMs),
+        jobs.stopServing(drainTimeoutMs),
       ]);
       await close();
       return drained;

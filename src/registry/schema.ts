@@ -127,6 +127,7 @@ const COLUMNS = {
     ticketed boolean NOT NULL,
     dispatches integer NOT NULL,
     attempt integer NOT NULL DEFAULT 0,
+    claims integer NOT NULL DEFAULT 0,
     accepted_ms bigint NOT NULL,
     rank_ms bigint NOT NULL,
     check_ms bigint,
@@ -225,6 +226,11 @@ const INDEXES: readonly string[] = [
   "reports_of_job ON reports (job_id)",
 ];
 
+/** What tables that were made by an earlier version lack. */
+const LATER_COLUMNS: readonly (readonly [table: TableName, column: string, type: string])[] = [
+  ["jobs", "claims", "integer NOT NULL DEFAULT 0"],
+];
+
 // Any fixed number will do; it keeps two processes that start together from creating a table twice.
 const SCHEMA_LOCK = 724_201_126;
 
@@ -233,6 +239,7 @@ export async function applySchema(client: Client | PoolClient): Promise<void> {
   await client.query("SELECT pg_advisory_lock($1)", [SCHEMA_LOCK]);
   try {
     await createTables(client);
+    await addColumns(client);
     await addKeys(client);
   } finally {
     await client.query("SELECT pg_advisory_unlock($1)", [SCHEMA_LOCK]);
@@ -244,6 +251,18 @@ export async function createTables(client: Client | PoolClient): Promise<void> {
     // Cached results may be lost in a crash, so they are not worth a write-ahead log.
     const kind = table === "query_cache" ? "UNLOGGED TABLE" : "TABLE";
     await client.query(`CREATE ${kind} IF NOT EXISTS ${table} (${COLUMNS[table]})`);
+  }
+}
+
+/** Asks first: the statement locks the table even if the column is there. */
+async function addColumns(client: Client | PoolClient): Promise<void> {
+  for (const [table, column, type] of LATER_COLUMNS) {
+    const { rows } = await client.query(
+      "SELECT 1 FROM pg_attribute WHERE attrelid = $1::regclass AND attname = $2",
+      [table, column],
+    );
+    if (rows.length === 0)
+      await client.query(`ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${column} ${type}`);
   }
 }
 

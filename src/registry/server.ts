@@ -8,6 +8,7 @@ import type {
   FastifyReply,
   FastifyRequest,
 } from "fastify";
+import { whenGone } from "./artifacts/client-gone.ts";
 import { artifactEndpoints } from "./artifacts/endpoints.ts";
 import { addArtifactTransfer } from "./artifacts/transfer.ts";
 import { API_BASE } from "./endpoint.ts";
@@ -110,7 +111,8 @@ function addEndpoint(
     },
     handler: async (request, reply) => {
       const input = inQuery ? request.query : request.body;
-      const answer = await endpoint.answer(input).catch(async (error: unknown) => {
+      const gone = (): AbortSignal => whenGone(reply.raw);
+      const answer = await endpoint.answer(input, gone).catch(async (error: unknown) => {
         if (endpoint.writes && isOutcomeUnknown(error))
           await backend.cache.invalidate(scopesNamed(input));
         throw error;

@@ -58,7 +58,9 @@ function queueReadings(page: PageWindow): Values {
   const ended = jobsEnded(page);
   const begun = activeGrowth(page, ended);
   const taken = begun === undefined ? undefined : plus(ended, begun);
-  const depthGrowth = growthOf(polls.flatMap(({ series }) => series.queueWaiting ?? []));
+  const depthGrowth = growthOf(
+    [page.before, ...polls, page.after].flatMap(({ series }) => series.queueWaiting ?? []),
+  );
   return {
     "queue.offeredPerSecond": perSecond(offered, elapsedMs),
     "queue.completedPerSecond": perSecond(ended, elapsedMs),
@@ -105,9 +107,11 @@ function growthOf(looks: readonly number[]): number | undefined {
 function waitGrowth({ before, after, polls }: PageWindow): number | undefined {
   const middle = polls[Math.floor(polls.length / 2)];
   if (!middle) return undefined;
-  const waits = ({ histograms }: PageValues) => histograms.one.jobWaitSeconds;
-  const first = meanOf(histogramGrown(waits(before), waits(middle)));
-  const second = meanOf(histogramGrown(waits(middle), waits(after)));
+  const [start, half, end] = [before, middle, after].map(
+    ({ histograms }) => histograms.one.jobWaitSeconds,
+  );
+  const first = meanOf(histogramGrown(start, half));
+  const second = meanOf(histogramGrown(half, end));
   return first === undefined || second === undefined ? undefined : second - first;
 }
 

@@ -222,8 +222,8 @@ function adviceOf(
 
 /**
  * A bound does nothing until the queue is full, which it is not at the run's load: pairs would find no gain, and that would be no
- * argument against it. So, proven under overload, it goes along with the workers whose rate it comes from, where the pairs show that both together are
- * better and break no constraint; it is a candidate of its own only where the observed window already felt it; else it is said.
+ * argument against it. So, where overload was measured with it and nothing that matters was worse, it goes along with the workers whose
+ * rate it comes from, if the pairs show that both together are better and break no constraint; it is a candidate of its own only where the observed window already felt it; else it is said.
  */
 function decide(
   ask: Ask<AsyncProcessingObservation>,

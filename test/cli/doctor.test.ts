@@ -1,5 +1,5 @@
 /** `perfopt doctor` as a process, on a sick service with real stores. A healthy one is in test/doctor/bench.test.ts. */
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { faults, writeTarget, type Fault } from "../../bench/doctor/faults.ts";
@@ -9,6 +9,8 @@ import { makePlace, perfopt, type Place } from "./perfopt.ts";
 let place: Place;
 beforeAll(() => {
   place = makePlace();
+  // PostgreSQL never runs as root: its user has to get in.
+  chmodSync(place.folder, 0o755);
 });
 afterAll(() => place.remove());
 
@@ -39,7 +41,9 @@ describe("on real stores", () => {
       const { code, out, err } = await perfopt(place, args);
       expect(err).not.toContain("error:");
       expect([code, out.split("\n")[0]]).toEqual([1, expect.stringMatching(/^SLOW-QUERY/)]);
-      expect(out).toContain(`perfopt advise indexes --target ${path}`);
+      // The folder's name has a space: a shell takes the command as it is.
+      expect(out).toMatch(/perfopt advise indexes --target '?\//);
+      expect(out).toContain(path);
       expect(out).toContain("FROM events WHERE owner");
       const result: DoctorResult = JSON.parse(
         readFileSync(join(place.folder, "told", "doctor.json"), "utf8"),

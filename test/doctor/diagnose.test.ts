@@ -195,6 +195,110 @@ describe("refusals", () => {
   });
 });
 
+describe("calls to other services", () => {
+  /** 0.2 webhooks a request of 80 ms, beside requests of 20 ms. */
+  const webhooks: Readings = {
+    "load.latencyMeanMs": 20,
+    "load.latencyP50Ms": 17,
+    "load.latencyP90Ms": 34,
+    "load.latencyP95Ms": 45,
+    "upstream.meanMs": 80,
+    "upstream.callsPerRequest": 0.2,
+    "upstream.msPerRequest": 16,
+    "upstream.jobsMsPerRequest": 18,
+  };
+
+  test("that jobs make limit no request", () => {
+    const { verdict, exonerated } = diagnose(changed({ loaded: webhooks }));
+    expect([verdict, exonerated.includes("slow-upstream")]).toEqual(["none", true]);
+  });
+
+  test("take no blame from a starved pool, were requests as slow as they", () => {
+    const slow = { ...sicknesses["pool-starved"].loaded, "load.latencyP90Ms": 150 };
+    const { verdict, findings } = diagnose(
+      changed({
+        loaded: {
+          ...webhooks,
+          ...slow,
+          "upstream.callsPerRequest": 0.6,
+          "upstream.msPerRequest": 48,
+          "upstream.jobsMsPerRequest": 60,
+        },
+      }),
+    );
+    expect([verdict, findings[0]?.certainty]).toEqual(["pool-starved", "high"]);
+  });
+
+  test("that jobs may have made and requests too are not measured, and not blamed", () => {
+    const unclear = { ...sicknesses["slow-upstream"].loaded, "upstream.jobsMsPerRequest": 190 };
+    const { verdict, certainty, unmeasured } = diagnose(changed({ loaded: unclear }));
+    expect([verdict, certainty]).toEqual(["none", "low"]);
+    expect(unmeasured).toEqual([
+      {
+        bottleneck: "slow-upstream",
+        missing: ["other services: calls of requests, of the response"],
+      },
+    ]);
+  });
+
+  test("are the requests' own as far as jobs had no time for them", () => {
+    const own = { ...sicknesses["slow-upstream"].loaded, "upstream.jobsMsPerRequest": 40 };
+    expect(diagnose(changed({ loaded: own }))).toMatchObject({
+      verdict: "slow-upstream",
+      certainty: "high",
+    });
+  });
+});
+
+describe("a queue", () => {
+  test("that is longer at the end than at the start, with waits that do not grow, keeps up", () => {
+    const steady = { ...sicknesses["queue-overload"].loaded, "queue.waitGrowthMs": -1 };
+    expect(diagnose(changed({ loaded: steady })).verdict).toBe("none");
+  });
+
+  test("that is full refuses jobs and does not grow", () => {
+    const full = diagnose(
+      changed({
+        loaded: {
+          "queue.excessShare": 0.3,
+          "queue.rejectedShare": 0.3,
+          "queue.growthShare": 0,
+          "queue.waitMeanMs": 4_000,
+        },
+      }),
+    );
+    expect(full.verdict).toBe("queue-overload");
+    expect(full.headline).toContain("refused");
+  });
+});
+
+test("threads wait in line for libuv, though the main thread, which seldom runs, waits for most of what it runs", () => {
+  const seldom = {
+    ...sicknesses.libuv.loaded,
+    "process.mainThreadCores": 0.05,
+    "process.mainThreadWanting": 0.19,
+  };
+  expect(diagnose(changed({ loaded: seldom })).verdict).toBe("libuv");
+  const starved = { ...seldom, "process.mainThreadWanting": 0.4 };
+  expect(diagnose(changed({ loaded: starved })).verdict).toBe("none");
+});
+
+test("a service that does not keep up without the CPU that it wants: that is said, in words and in the table", () => {
+  const { verdict, because, headline, rows } = diagnose(
+    changed({
+      loaded: {
+        "load.completedShare": 0.4,
+        "process.mainThreadWanting": 0.8,
+        "process.mainThreadCores": 0.25,
+      },
+    }),
+  );
+  expect(verdict).toBe("unknown");
+  expect(headline).toContain("CPU");
+  expect(because.at(-1)).toBe("process: main thread in line for a CPU 55.0 % (>= 20.0 %)");
+  expect(rows.find(({ title }) => title === "main thread in line for a CPU")?.status).toBe("fail");
+});
+
 const ratio = fc.double({ min: 0, max: 1, noNaN: true });
 const positive = fc.double({ min: 0, max: 1_000, noNaN: true });
 

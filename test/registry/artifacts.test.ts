@@ -1,7 +1,7 @@
 // Artifacts of model versions as clients send, fetch, verify, compare and scan them.
 
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { artifactOf } from "../../src/registry/artifacts/store.ts";
 import { API_BASE } from "../../src/registry/endpoint.ts";
 import { openRegistry } from "./client.ts";
@@ -94,6 +94,52 @@ test("what was put comes back, with its digest as the entity tag, and not again 
     sha256,
   ]);
   expect(artifact?.publicKeyPem).toBe(publicKey.export({ format: "pem", type: "spki" }));
+});
+
+test("a file name is written as RFC 8187 has it", async () => {
+  expect((await put(1, { path: "a'(b)*!~é.txt" })).status).toBe(200);
+  expect((await get(1)).headers.get("content-disposition")).toBe(
+    "attachment; filename*=UTF-8''a%27%28b%29%2A!~%C3%A9.txt",
+  );
+});
+
+test("without room for what is asked for nothing is fetched, and nobody is kept waiting", async () => {
+  await put(1);
+  const { compute } = api.backend;
+  const release = compute.reserve(128 * 1024 * 1024 - 1);
+  for (const path of ["verify", "scan", "diff"]) {
+    const input = { name: "m", version: "1", other_version: "1" };
+    const { status, body } = await api.ask("POST", `model-versions/${path}`, input);
+    expect([path, status, body.error_code]).toEqual([path, 503, "TEMPORARILY_UNAVAILABLE"]);
+  }
+  const refused = await put(1);
+  expect([refused.status, Number(refused.headers.get("retry-after"))]).toEqual([503, 1]);
+  release();
+  expect((await put(1)).status).toBe(200);
+  expect(
+    await api.post("model-versions/diff", { name: "m", version: "1", other_version: "1" }),
+  ).toMatchObject({ added: 0, patch: "" });
+  // All that was taken was given back.
+  compute.reserve(128 * 1024 * 1024)();
+});
+
+test("work for a client that went away is broken off", async () => {
+  const slow = Buffer.alloc(8 * 1024 * 1024, "\x8c\x01a", "latin1");
+  await put(1, { content: slow });
+  const scan = vi.spyOn(api.backend.compute, "scan");
+  const gone = new AbortController();
+  const request = fetch(`${api.url}${API_BASE}/model-versions/scan`, {
+    method: "POST",
+    body: JSON.stringify({ name: "m", version: 1 }),
+    headers: { "content-type": "application/json" },
+    signal: gone.signal,
+  });
+  const underWay = request.catch((error: unknown) => error);
+  await expect.poll(() => scan.mock.calls.length).toBe(1);
+  gone.abort();
+  expect(await underWay).toMatchObject({ name: "AbortError" });
+  await expect(scan.mock.results[0]?.value).rejects.toThrow("The client closed the connection.");
+  scan.mockRestore();
 });
 
 test("a second artifact takes the place of the first, an empty one is one too, and both go with their version", async () => {

@@ -9,8 +9,16 @@ import { openCompute } from "../../src/registry/compute/pool.ts";
 import { scanContent } from "../../src/registry/compute/scan.ts";
 import { TooBusyError } from "../../src/registry/errors.ts";
 import * as fc from "../properties.ts";
+import { zip } from "./zip-archive.ts";
 
-const CONFIG = { threadsMax: 2, threadsMin: 0, threadIdleTimeoutMs: 60_000, taskQueueLimit: 100 };
+const CONFIG = {
+  threadsMax: 2,
+  threadsMin: 0,
+  threadIdleTimeoutMs: 60_000,
+  taskQueueLimit: 100,
+  taskTimeoutMs: 30_000,
+  contentBytesMax: 64 * 1024 * 1024,
+};
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const PEM = String(publicKey.export({ format: "pem", type: "spki" }));
 const opened: Compute[] = [];
@@ -97,6 +105,63 @@ describe("the pool", () => {
     }
   });
 
+  // A thousand opcodes for each byte of the archive: seconds of work.
+  const long = zip([
+    {
+      name: "a",
+      method: 8,
+      packed: deflateRawSync(Buffer.alloc(60_000_000, 0x4e)),
+      size: 60_000_000,
+    },
+  ]);
+
+  test("a task that runs too long is ended, one that waited too long is refused, and the next is done", async () => {
+    const compute = open({ threadsMax: 1, taskTimeoutMs: 500 });
+    const results = await Promise.allSettled([
+      compute.scan(long),
+      compute.scan(long),
+      compute.scan(long),
+    ]);
+    const reasons = results.map((result) => (result.status === "rejected" ? result.reason : ""));
+    expect(reasons[0]).toMatchObject({ code: "DEADLINE_EXCEEDED", status: 504 });
+    for (const reason of reasons.slice(1)) expect(reason).toMatchObject({ name: "RegistryError" });
+    expect(reasons.at(-1)).toBeInstanceOf(TooBusyError);
+    const patient = open({ threadsMax: 1 });
+    const gone = new AbortController();
+    const underWay = patient.scan(long, gone.signal);
+    const next = patient.scan(Buffer.from("cos\nsystem\n."));
+    const waiting = patient.scan(long, gone.signal);
+    gone.abort(new Error("gone"));
+    await expect(underWay).rejects.toThrow("gone");
+    await expect(waiting).rejects.toThrow("gone");
+    // With no thread kept, somebody has to start another for who waits.
+    expect(await next).toMatchObject([{ detail: "os.system" }]);
+    expect(patient.state()).toMatchObject({ tasksWaiting: 0, tasks: 3 });
+  });
+
+  test("those that wait come to their turn in the order in which they asked", async () => {
+    const compute = open({ threadsMax: 1 });
+    const order: number[] = [];
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        await compute.scan(new Uint8Array(index));
+        order.push(index);
+      }),
+    );
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test("room for content is given until there is none, and again once some is given back", () => {
+    const compute = open({ contentBytesMax: 100 });
+    const release = compute.reserve(60);
+    expect(() => compute.reserve(41)).toThrow(TooBusyError);
+    compute.reserve(40);
+    release();
+    release();
+    compute.reserve(60);
+    expect(() => compute.reserve(1)).toThrow(TooBusyError);
+  });
+
   test("a closed pool takes nothing more, and what it was at rejects", async () => {
     const compute = open({ threadsMax: 1 });
     const underWay = Promise.allSettled([1, 2, 3].map(() => compute.digest(randomBytes(100_000))));
@@ -176,7 +241,7 @@ describe("the scan", () => {
         (place, byte, cut) => {
           const broken = Buffer.from(archive.subarray(0, cut));
           if (place < broken.length) broken[place] = byte;
-          expect(scanContent(broken).length).toBeLessThanOrEqual(100);
+          expect(scanContent(broken).length).toBeLessThanOrEqual(200);
         },
       ),
     );
@@ -191,7 +256,13 @@ describe("the scan", () => {
       { rule: "access-token", offset: text.indexOf(token), detail: "GitHub token" },
       { rule: "access-token", offset: text.indexOf("AKIA"), detail: "AWS access key" },
     ]);
-    expect(scanContent(bytes(`${text}\n`.repeat(200)))).toHaveLength(100);
+    // A hundred of each rule, and those of pickles before them.
+    const many = scanContent(bytes(`${"cos\nsystem\n".repeat(200)}${`${text}\n`.repeat(200)}`));
+    expect(many.map(({ rule }) => rule)).toEqual([
+      ...Array.from({ length: 100 }, () => "pickle-import"),
+      ...Array.from({ length: 100 }, () => expect.stringMatching(/private-key|access-token/)),
+      ...Array.from({ length: 100 }, () => expect.stringMatching(/private-key|access-token/)),
+    ]);
   });
 
   test("ends on whatever it is given", () => {
@@ -202,40 +273,6 @@ describe("the scan", () => {
     );
   });
 });
-
-type Entry = {
-  readonly name: string;
-  readonly method: number;
-  readonly packed: Buffer;
-  readonly size: number;
-};
-
-/** The least that is an archive: local headers, the directory, its end. */
-function zip(entries: readonly Entry[]): Buffer {
-  const locals: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const { name, method, packed, size } of entries) {
-    const shared = Buffer.alloc(26);
-    shared.writeUInt16LE(20, 0);
-    shared.writeUInt16LE(method, 4);
-    shared.writeUInt32LE(packed.length, 14);
-    shared.writeUInt32LE(size, 18);
-    shared.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([bytes("PK\x03\x04"), shared, bytes(name), packed]);
-    const central = Buffer.alloc(14);
-    central.writeUInt32LE(offset, 10);
-    directory.push(bytes("PK\x01\x02\x14\x00"), shared, central, bytes(name));
-    locals.push(local);
-    offset += local.length;
-  }
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(entries.length, 4);
-  end.writeUInt16LE(entries.length, 6);
-  end.writeUInt32LE(Buffer.concat(directory).length, 8);
-  end.writeUInt32LE(offset, 12);
-  return Buffer.concat([...locals, ...directory, bytes("PK\x05\x06"), end]);
-}
 
 /** As patch(1) does it: every line of context and every removed line has to be there. */
 function apply(before: string, patch: string): string {

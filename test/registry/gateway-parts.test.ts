@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -9,6 +8,7 @@ import { BALANCINGS } from "../../src/registry/gateway/config.ts";
 import type { GatewayOptions } from "../../src/registry/gateway/gateway.ts";
 import { haproxyConfig } from "../../src/registry/gateway/haproxy-config.ts";
 import { haproxyProgram, validateConfig } from "../../src/registry/gateway/haproxy-process.ts";
+import { startChildren } from "../../src/registry/gateway/children.ts";
 import { createPages } from "../../src/registry/gateway/pages.ts";
 import { randomFor } from "../../src/registry/seed/randomness.ts";
 import { run } from "../../bench/balance.ts";
@@ -94,6 +94,9 @@ const page = (count: number, ratio: number, waiting: number): string =>
     "# TYPE registry_jobs gauge",
     `registry_jobs{state="waiting"} ${waiting}`,
     `registry_jobs{state="active"} 2`,
+    "# HELP registry_circuit_state S.",
+    "# TYPE registry_circuit_state gauge",
+    `registry_circuit_state{receiver="a"} ${ratio > 0.5 ? 2 : 1}`,
     "",
   ].join("\n");
 const valueOf = (text: string, start: string): number =>
@@ -117,6 +120,7 @@ describe("the merged page", () => {
     expect(valueOf(text, 'registry_event_loop_delay_seconds{quantile="0.99"}')).toBe(0.6);
     expect(valueOf(text, 'registry_jobs{state="waiting"}')).toBe(9);
     expect(valueOf(text, 'registry_jobs{state="active"}')).toBe(4);
+    expect(valueOf(text, 'registry_circuit_state{receiver="a"}')).toBe(2);
     expect(text.match(/# TYPE c_total counter/g)).toHaveLength(1);
   });
 
@@ -161,7 +165,8 @@ describe("haproxy", () => {
     const text = haproxyConfig(options, places);
     for (const part of [
       "balance random(2)",
-      "inter 250ms fall 1 rise 1 slowstart 3000ms",
+      "inter 250ms downinter 250ms fall 1 rise 1 slowstart 3000ms",
+      "del-header Forwarded",
       "timeout check 187ms",
       "option http-server-close",
       "cookie registry_worker insert",
@@ -224,84 +229,28 @@ test.each(gatewayKinds.filter(([kind]) => kind === "haproxy"))(
   },
 );
 
-describe("the embedded gateway alone", () => {
-  test("a worker that takes connections and says nothing is out, and is asked when no other is left", async () => {
-    const worker = await startFake("1");
-    fakes.push(worker);
-    const gateway = await openFor([worker], { healthIntervalMs: 200 });
-    opened.push(gateway);
-    worker.silent = true;
-    await untilState(gateway, "slow");
-    expect(await (await fetch(`${gateway.url}/x`)).text()).toBe("1");
-    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503);
-    worker.silent = false;
-    await untilState(gateway, "up");
-  });
-
-  test("a worker that breaks off an upload costs the client a 502, and nobody else anything", async () => {
-    const worker = await startFake("1", (request, response) => {
-      if (request.method === "GET") response.end("well");
-      else request.once("data", () => request.socket.destroy());
+test("a service process is told how long it may still drain; one that does not end is killed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "registry-children-test-"));
+  const program = join(folder, "program.mjs");
+  writeFileSync(
+    program,
+    `process.on("SIGTERM", () => undefined);
+    process.on("message", (message) => {
+      writeFileSync(new URL(process.env.REGISTRY_WORKER, import.meta.url), JSON.stringify(message));
+      if (process.env.REGISTRY_WORKER === "1") process.exit(0);
     });
-    fakes.push(worker);
-    const gateway = await openFor([worker]);
-    opened.push(gateway);
-    const said = await new Promise<string>((resolve) => {
-      const socket = connect(gateway.port, "127.0.0.1");
-      let text = "";
-      socket.on("data", (bytes) => (text += bytes.toString()));
-      socket.on("error", () => undefined);
-      socket.on("close", () => resolve(text));
-      socket.write("PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-      socket.write(Buffer.alloc(500_000));
+    import { writeFileSync } from "node:fs";
+    process.send({ event: "listening", port: 1 });`,
+  );
+  const children = await startChildren({ count: 2, program, onEvent: () => undefined });
+  await children.stop(700.5, 1_000);
+  for (const worker of ["1", "2"])
+    expect(JSON.parse(readFileSync(join(folder, worker), "utf8"))).toEqual({
+      event: "stop",
+      drainTimeoutMs: 700,
     });
-    expect(said).toMatch(/^HTTP\/1\.1 502 /);
-    expect(said.toLowerCase()).toContain("retry-after: 1");
-    expect(await (await fetch(`${gateway.url}/x`)).text()).toBe("well");
-  });
-
-  test.each([
-    ["an absolute address", "GET http://elsewhere/x HTTP/1.1", 200],
-    ["an asterisk", "OPTIONS * HTTP/1.1", 400],
-    [
-      "a header of one hop named by Connection",
-      "GET /x HTTP/1.1\r\nConnection: close, secret\r\nSecret: 1",
-      200,
-    ],
-  ])("%s", async (_, head, status) => {
-    let names: readonly string[] = [];
-    const worker = await startFake("1", (request, response) => {
-      names = Object.keys(request.headers);
-      response.end();
-    });
-    fakes.push(worker);
-    const gateway = await openFor([worker]);
-    opened.push(gateway);
-    const said = await new Promise<string>((resolve) => {
-      const socket = connect(gateway.port, "127.0.0.1");
-      socket.once("data", (bytes) => {
-        resolve(bytes.toString());
-        socket.destroy();
-      });
-      socket.write(`${head}\r\nHost: a\r\n\r\n`);
-    });
-    expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(worker.asked).toEqual(status === 200 ? ["/x"] : []);
-    expect(names).not.toContain("secret");
-  });
-
-  test("a port that is taken is an error, and nothing is left behind", async () => {
-    const worker = await startFake("1");
-    fakes.push(worker);
-    const port = Number(new URL(worker.url).port);
-    await expect(openFor([worker], { port })).rejects.toThrow(/EADDRINUSE/);
-  });
+  rmSync(folder, { recursive: true });
 });
-
-async function untilState(gateway: TestGateway, state: string): Promise<void> {
-  while ((await gateway.workers())[0]?.state !== state)
-    await new Promise((resolve) => setImmediate(resolve));
-}
 
 test("the benchmark's tiny run shows every gateway in every case", async () => {
   const { rows, acceptance } = await run({ tiny: true, dataDir: undefined });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { API_BASE } from "../../src/registry/endpoint.ts";
+import { portIn, stopMessage } from "../../src/registry/gateway/worker-process.ts";
 import { gatewayKinds } from "./gateway-kinds.ts";
 import { startStores } from "./stores.ts";
 import type { Stores } from "./stores.ts";
@@ -151,16 +152,55 @@ describe.each(gateways)("GATEWAY=%s", (GATEWAY) => {
     expect(await exited).toEqual([0, null]);
     expect(workers.some(isAlive)).toBe(false);
   }, 90_000);
+});
 
-  test("when the supervisor is killed, nothing of it is left", async () => {
+// A service process notices it in the same way behind either, and HAProxy is one thing more to be left.
+test.each(gateways.slice(-1))(
+  "GATEWAY=%s: when the supervisor is killed, nothing of it is left",
+  async (GATEWAY) => {
     const { child, url, workers } = await startProgram({ GATEWAY });
     const exited = once(child, "exit");
     child.kill("SIGKILL");
     await exited;
     await eventually(() => !workers.some(isAlive));
     await eventually(() => isDeaf(url));
-  }, 60_000);
-});
+  },
+  60_000,
+);
+
+test("a service process drains no longer than it is told, whatever its own settings say", async () => {
+  const environment = {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: stores.redisUrl,
+    PORT: "0",
+    LOG_LEVEL: "silent",
+    DRAIN_TIMEOUT_MS: "3600000",
+    REGISTRY_WORKER: "1",
+  };
+  const child = fork("src/registry/main.ts", [], {
+    env: { ...process.env, ...environment },
+    execArgv: ["--import", "tsx"],
+  });
+  started.push(child);
+  const [port] = (await once(child, "message")).map(portIn);
+  const blocker = new Client({ connectionString: databaseUrl });
+  await blocker.connect();
+  await blocker.query("BEGIN");
+  await blocker.query("LOCK TABLE registered_models IN ACCESS EXCLUSIVE MODE");
+  const answer = search(`http://127.0.0.1:${port}`).catch(() => "cut off");
+  await eventually(async () => {
+    const waiting = await blocker.query(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+    );
+    return waiting.rows.length > 0;
+  });
+  const exited = once(child, "exit");
+  child.send(stopMessage(100));
+  expect(await answer).toBe("cut off");
+  await blocker.query("COMMIT");
+  await blocker.end();
+  expect(await exited).toEqual([0, null]);
+}, 60_000);
 
 test.each([
   ["haproxy is not there", { GATEWAY: "haproxy", PATH: "/nonexistent" }, 2, /package.*haproxy/],

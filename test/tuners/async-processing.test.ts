@@ -11,6 +11,9 @@ import type { Phase, World } from "./worlds.ts";
 
 const phase: Phase = { tuner: asyncProcessing, objective: "queue.latencyP95Ms" };
 
+/** A single window's noise would decide whether overload with a new bound was worse. */
+const exact = { cv: 0, differenceSd: 0 };
+
 interface Service {
   /** Jobs a second at the run's load; as many more as there are requests under another. */
   readonly jobsPerSecond: number;
@@ -46,13 +49,25 @@ function service({ jobsPerSecond, serviceMs, apiP99Ms = () => 50 }: Service): Wo
         "queue.depthMax": depth,
         "queue.rejectRatio": Math.max(0, behind - depth) / (offered * seconds),
         "api.latencyP99Ms": apiP99Ms(workers),
-        "api.goodputPerSecond": Math.min(request.requestsPerSecond, 950),
+      };
+    },
+    // Refusals are answers as well: 950 a second come in time, whatever they are.
+    load: (_state, { requestsPerSecond, windowMs }, metrics) => {
+      const seconds = windowMs / 1_000;
+      const offered = (jobsPerSecond * requestsPerSecond * seconds) / USUAL;
+      const refused = Math.round((metrics["queue.rejectRatio"] ?? 0) * offered);
+      return {
+        statuses: { "200": Math.round(requestsPerSecond * seconds) - refused, "503": refused },
+        requestsPerSecondReached: Math.min(requestsPerSecond, 950),
       };
     },
   };
 }
 
 const waiting = service({ jobsPerSecond: 90, serviceMs: () => 40 });
+/** What the jobs wait for gives 200 of them a second, whatever the number of workers. */
+const shared = (jobsPerSecond: number) =>
+  service({ jobsPerSecond, serviceMs: (workers) => 40 * Math.max(1, workers / 8) });
 const computing = service({
   jobsPerSecond: 60,
   // Two cores: up to two workers share them for nothing, more get in each other's way.
@@ -60,7 +75,7 @@ const computing = service({
 });
 
 test("jobs that wait for something else: more workers are kept, and the bound goes along with them", async () => {
-  const outcome = await runPhase(waiting, phase, 7);
+  const outcome = await runPhase({ ...shared(90), noise: exact }, phase, 7);
   const { crew, room } = keptValues(outcome);
   expect(Number(crew)).toBeGreaterThanOrEqual(6);
   // 5 s of what that many workers do in a second, or what was offered when that is less.
@@ -97,9 +112,9 @@ test("workers that cost the requests too much are not kept; fewer of them are tr
 });
 
 test("the target wait times the measured rate is the bound, and the preset is rejected by the same numbers", async () => {
-  const exact = { cv: 0, differenceSd: 0 };
   const four = service({ jobsPerSecond: 90, serviceMs: () => 40 });
   const steady: World = {
+    ...four,
     noise: exact,
     truth: ({ values, ...rest }, request) =>
       four.truth({ ...rest, values: { ...values, crew: 4 } }, request),
@@ -129,30 +144,66 @@ test("where no job waits even under overload, the rate is what the workers could
   expect(kept).toEqual([]);
   expect(because).toMatch(/no job waits, so that more than 4 were not tried/);
   expect(because).toMatch(/4 workers over .* an attempt, at most, since no job had to wait/);
+  expect(because).toMatch(/advised at most, never applied: it stays 500/);
 });
 
-test("goodput that the generator limited is not held against a bound", async () => {
+/** Jobs that come faster than 8 workers do them under overload, with room for far more than can be done in a second. */
+const roomy: World = {
+  ...shared(150),
+  noise: exact,
+  values: { room: 5_000 },
+};
+const hasty: Phase = { ...phase, settings: { "wait-target": "1s" } };
+
+test("a bound that sheds jobs is kept though good answers get fewer: as many jobs are done, and none waits too long", async () => {
+  const outcome = await runPhase(roomy, hasty, 3);
+  const { crew, room } = keptValues(outcome);
+  expect(Number(crew)).toBeGreaterThanOrEqual(6);
+  expect(Number(room)).toBeLessThan(500);
+  const after = outcome.probes.at(-1)?.sample.load;
+  expect(after?.statuses["503"]).toBeGreaterThan(0.1 * 950 * 5);
+});
+
+test.each<[what: string, world: Partial<World>, reason: RegExp]>([
+  [
+    "other requests are answered late with it",
+    { load: ({ values }) => ({ requestsPerSecondReached: values["room"] === 5_000 ? 950 : 500 }) },
+    /was worse \(good answers in time and jobs refused fell/,
+  ],
+  [
+    "the generator was at its limit",
+    {
+      load: () => ({
+        checks: [{ id: "generator-cpu", ok: false, value: 1, limit: 0.8, detail: "no CPU left" }],
+      }),
+    },
+    /could not be compared \(no CPU left\)/,
+  ],
+])(
+  "the bound stays where %s, and the workers are kept all the same",
+  async (_what, world, reason) => {
+    const outcome = await runPhase({ ...roomy, ...world }, hasty, 3);
+    const { crew, room } = keptValues(outcome);
+    expect(Number(crew)).toBeGreaterThanOrEqual(6);
+    expect(room).toBeUndefined();
+    expect(outcome.trials[0]?.candidate.evidence.join("\n")).toMatch(reason);
+  },
+);
+
+test("a step without the numbers to compare ends with the bound as it is", async () => {
   const observation = await asyncProcessing.observe(
     viewOf({ metrics: { "queue.latencyP95Ms": 100, "queue.waitP95Ms": 0 }, values: { crew: 1 } }),
   );
-  const overload = { kind: "of-saturation", factor: 2 } as const;
-  const sample = makeSample(
-    { "queue.jobsPerSecond": 200, "queue.depthMean": 50, "api.goodputPerSecond": 900 },
-    { invalidBecause: "the generator lagged" },
-  );
-  const ask = { strategy: strategyOf("queue.latencyP95Ms") };
-  const past = (changes: readonly [] | readonly [typeof limit], goodput: number) => ({
-    kind: "probe" as const,
-    changes,
-    why: "test",
-    load: overload,
-    sample: { ...sample, metrics: { ...sample.metrics, "api.goodputPerSecond": goodput } },
-  });
+  const load = { kind: "of-saturation", factor: 2 } as const;
   const limit = { kind: "set-knob", knob: "room", from: 500, to: 1_000 } as const;
-  const history = [past([], 900), past([limit], 400)];
-  const reason = reasonOf(asyncProcessing.next(askOf(observation, { ...ask, history })));
-  expect(reason).toMatch(/the generator was at its limit \(the generator lagged\)/);
-  expect(reason).not.toMatch(/goodput at twice the capacity was worse/);
+  const past = (changes: readonly [] | readonly [typeof limit], metrics: MetricValues) =>
+    ({ kind: "probe", changes, why: "test", load, sample: makeSample(metrics) }) as const;
+  const full = { "queue.jobsPerSecond": 200, "queue.depthMean": 50 };
+  const history = [past([], full), past([limit], full)];
+  const ask = { strategy: strategyOf("queue.latencyP95Ms"), history };
+  expect(reasonOf(asyncProcessing.next(askOf(observation, ask)))).toMatch(
+    /could not be compared \(waits were not measured\): the bound stays 500/,
+  );
 });
 
 test("a service on which the number of workers changes nothing keeps hardly any", async () => {

@@ -147,16 +147,25 @@ test("explains idle connections by the window's own arrivals", async () => {
   );
 });
 
+test("says nothing of idle connections from a window that was invalid", async () => {
+  const view = viewOf({
+    metrics: { "pool.useRatio": 0.85 },
+    trace: traceOf(skewedKeys(900, 100)),
+    invalidBecause: "the rate was missed",
+  });
+  expect(await connectionPool.observe(view)).toMatchObject({ idle: [] });
+});
+
 describe("with senders, throughput of a closed loop is searched", () => {
   const strategy = strategyOf("api.latencyP95Ms", { senders: 32 });
   const law = { lambda: 100, sigma: 0.02, kappa: 0.001 };
 
   /** Throughput by size follows the law; windows are late, as those of a closed loop are on a busy machine. */
-  async function saturated(at: (size: number) => number, late = true) {
+  async function saturated(at: (size: number) => number, late = true, noiseFloor = 0.03) {
     const observation = await connectionPool.observe(viewOf());
     const history: Past[] = [];
     for (let steps = 0; steps < 20; steps += 1) {
-      const step = connectionPool.next(askOf(observation, { strategy, history }));
+      const step = connectionPool.next(askOf(observation, { strategy, history, noiseFloor }));
       if (step.kind !== "probe") return { step, history };
       expect(step.load).toEqual({ kind: "users", count: 32 });
       const size = Number(valuesOf(step)["connections"] ?? 15);
@@ -179,6 +188,11 @@ describe("with senders, throughput of a closed loop is searched", () => {
     );
     expect(evidence.join("\n")).toMatch(/wait for a connection by pool size, probed: 15: 2\.00 ms/);
     expect(evidence.join("\n")).toMatch(/scalability law: (?:N\* 3\d\.|too few points)/);
+  });
+
+  test("the noise of the objective is none of theirs", async () => {
+    const { step } = await saturated((size) => uslThroughput(law, size), true, 50);
+    expect(candidateOf(step).hypothesis).toMatch(/makes API p95 better/);
   });
 
   test("a present size that cannot be measured ends it", async () => {

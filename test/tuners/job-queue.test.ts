@@ -106,6 +106,30 @@ test.each<[what: string, metrics: MetricValues, expected: Readonly<Record<string
   expect(valuesOf(await stepOn(metrics))).toEqual(expected);
 });
 
+test("a low class that nothing was seen of is unknown, but for a queue in which no job waited", async () => {
+  const sketch = { values: { classes: true } };
+  const unseen = { ...oneClass, "queue.depthMax": 40 };
+  const reason = reasonOf(await stepOn(unseen, objective, sketch));
+  expect(reason).toMatch(/whether the low class starves is not known/);
+  expect(reason).not.toMatch(/nothing starves/);
+  const empty = { ...oneClass, "queue.depthMax": 0 };
+  expect(reasonOf(await stepOn(empty, objective, sketch))).toMatch(/no job waited at all/);
+});
+
+test("workers idle and the event loop busy: batches save the loop's time, and that is said", async () => {
+  const busy = { ...waiting, "queue.serviceMeanMs": 1, "service.eventLoopUtilization": 0.93 };
+  const step = await stepOn(busy);
+  expect(valuesOf(step)).toEqual({ handful: 10 });
+  expect(candidateOf(step).evidence.join()).toMatch(/for the event loop, which is busy 93\.0 %/);
+});
+
+test("retries are not judged where nothing tells of jobs that were given up on", async () => {
+  const failing = { ...waiting, "queue.failureRatio": 0.1 };
+  expect(reasonOf(await stepOn(failing))).toMatch(
+    /retries were not judged: how many jobs were given up on was not measured/,
+  );
+});
+
 test.each<[what: string, of: MetricId, metrics: MetricValues, expected: object]>([
   [
     "failures that last: fewer attempts",

@@ -50,6 +50,18 @@ test("a busy event loop: a process for each core is kept, and on equal processes
   expect(changed?.slice(0, 3)).toEqual([1, 3, 1]);
 });
 
+test("what is left of the machine is said with the number of processes", async () => {
+  const world = loops(() => ({
+    "service.cpuMsPerRequest": 1.8,
+    "db.cpuMsPerRequest": 1.5,
+    "api.requestsPerSecond": 360,
+  }));
+  const { trials } = await runPhase({ ...world, noise: { cv: 0, differenceSd: 0 } }, phase, 1);
+  expect(trials[0]?.candidate.evidence.join("; ")).toMatch(
+    /event loop busy 92\.0 %; service and database use 1\.19 of 2 cores/,
+  );
+});
+
 test("a slow process: least connections without stickiness is kept, the health check along with it", async () => {
   const uneven = loops(({ values }, processes) =>
     processes < 2

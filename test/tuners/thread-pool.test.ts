@@ -70,6 +70,52 @@ test("threads that are idle for long are let go sooner once the size is settled"
   expect(keptValues(outcome)).toEqual({ "threads-idle": 1_000 });
 });
 
+test("without the wait for a thread no smaller pool is chosen, nor where only the probes lack it", async () => {
+  const blind: World = {
+    truth: (state, request) => {
+      const { "threads.waitMs": _, ...rest } = cpuWork(0.8).truth(state, request);
+      return rest;
+    },
+  };
+  const half: World = {
+    truth: (state, request) =>
+      (state.values["threads-most"] === 16 ? cpuWork(0.8) : blind).truth(state, request),
+  };
+  for (const world of [blind, half]) {
+    const { kept, because } = await runPhase(world, byEfficiency, 3);
+    const changed = kept.flatMap((change) => (change.kind === "set-knob" ? change.knob : []));
+    expect(changed).not.toContain("threads-most");
+    if (world === blind) expect(because).toMatch(/fewer than 16 were not tried: how long tasks/);
+  }
+});
+
+test("hardly any work, and a pool that never grew: no more threads are tried, and what the fewest reach is said", async () => {
+  const quiet: World = {
+    truth: ({ values }) => {
+      const alive = Math.min(4, Number(values["threads-most"]));
+      return {
+        "threads.efficiency": 0.08 / alive,
+        "threads.alive": alive,
+        "threads.waitMs": 0.2,
+        "api.latencyP95Ms": 50,
+        "service.eventLoopUtilization": 0.9,
+      };
+    },
+  };
+  const { probes, kept, trials } = await runPhase(quiet, byEfficiency, 5);
+  const tried = probes.flatMap(({ changes }) =>
+    changes.flatMap((change) =>
+      change.kind === "set-knob" && change.knob === "threads-most" ? Number(change.to) : [],
+    ),
+  );
+  expect(Math.max(...tried)).toBeLessThan(16);
+  // Of 2 %, twice as much is a gain of 0.02, which is enough.
+  expect(keptValues({ kept, trials, probes, because: "" })["threads-most"]).toBe(2);
+  expect(trials[0]?.candidate.evidence.join("; ")).toMatch(
+    /the pool never grew to half of that.*keeps 0\.[01]\d+ threads busy, so that 2 threads would be busy \d\.\d+ %/,
+  );
+});
+
 /** A probe of the pool that measured what the observed window did. */
 const same = (threads: number) => ({
   kind: "probe" as const,

@@ -71,6 +71,19 @@ export async function artifactOf(
   };
 }
 
+/** How large the artifacts of these versions are, by version; those that have none are left out. */
+export async function artifactBytes(
+  database: Queryable,
+  name: string,
+  versions: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  const rows = await database.query<{ version: number; bytes: number }>(
+    "SELECT version, bytes FROM artifacts WHERE name = $1 AND version = ANY ($2::integer[])",
+    [name, versions],
+  );
+  return new Map(rows.map(({ version, bytes }) => [version, bytes]));
+}
+
 /** Without the content where the client has it: `known` are digests, or "*" for any. */
 export async function packedArtifactOf(
   database: Queryable,

@@ -64,13 +64,18 @@ async function put(
     throw invalidParameter(
       "Header x-artifact-public-key is no Ed25519 public key (SPKI, DER, in base64).",
     );
-  const sha256 = await backend.compute.digest(content);
-  holdAgainst(request.headers["content-digest"], sha256);
-  const artifact = { name, version, path, sha256, signature, publicKey, content };
-  await writeWithValidation(backend, name, version, (connection) =>
-    keepArtifact(connection, artifact),
-  );
-  return { artifact: { name, version, path, bytes: content.byteLength, sha256 } };
+  const release = backend.compute.reserve(content.byteLength);
+  try {
+    const sha256 = await backend.compute.digest(content);
+    holdAgainst(request.headers["content-digest"], sha256);
+    const artifact = { name, version, path, sha256, signature, publicKey, content };
+    await writeWithValidation(backend, name, version, (connection) =>
+      keepArtifact(connection, artifact),
+    );
+    return { artifact: { name, version, path, bytes: content.byteLength, sha256 } };
+  } finally {
+    release();
+  }
 }
 
 function fromBase64(request: FastifyRequest, header: string): Buffer {
@@ -117,11 +122,16 @@ async function get(
     .type(BYTES_TYPE)
     .header("content-length", artifact.bytes)
     .header("content-digest", `sha-256=:${digest}:`)
-    .header(
-      "content-disposition",
-      `attachment; filename*=UTF-8''${encodeURIComponent(artifact.path)}`,
-    )
+    .header("content-disposition", `attachment; filename*=UTF-8''${extendedValue(artifact.path)}`)
     .send(unpacked(artifact.packed));
+}
+
+/** RFC 8187, section 3.2.1: of what encodeURIComponent leaves as it is, these are no attr-char. */
+function extendedValue(value: string): string {
+  return encodeURIComponent(value).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /** RFC 9110, section 13.1.2: the comparison is weak. */

@@ -1,8 +1,9 @@
 // CPU work that would hold up the event loop: done on a pool of threads.
 
 /**
- * Content is copied to a thread, and may be used again at once. Every call rejects with TooBusyError when too many wait, and with
- * TEMPORARILY_UNAVAILABLE once the pool is closed.
+ * Content is copied to a thread, and must stay as it is until the call settles. Every call rejects with TooBusyError when too many wait or one
+ * has waited too long, with DEADLINE_EXCEEDED when it ran too long, with the signal's reason when that says so (the thread ends, if it had
+ * begun), and with TEMPORARILY_UNAVAILABLE once the pool is closed.
  */
 export type Compute = {
   /** SHA-256, hexadecimal. Of little content on the calling thread, which is cheaper than to ask another. */
@@ -18,11 +19,21 @@ export type Compute = {
     content: Uint8Array,
     signature: Uint8Array,
     publicKeyPem: string,
+    signal?: AbortSignal,
   ) => Promise<CheckedContent>;
   /** What in an artifact would run code or give away secrets when loaded. */
-  readonly scan: (content: Uint8Array) => Promise<readonly ScanFinding[]>;
+  readonly scan: (content: Uint8Array, signal?: AbortSignal) => Promise<readonly ScanFinding[]>;
   /** What changed between two contents, line by line. */
-  readonly diff: (before: Uint8Array, after: Uint8Array) => Promise<DiffSummary>;
+  readonly diff: (
+    before: Uint8Array,
+    after: Uint8Array,
+    signal?: AbortSignal,
+  ) => Promise<DiffSummary>;
+  /**
+   * Room for content, asked for before it is fetched: the queue bounds how many tasks wait, and not how large they are. The returned function
+   * gives it back. Throws TooBusyError when there is none.
+   */
+  readonly reserve: (bytes: number) => () => void;
   readonly state: () => ComputeState;
   /** Ends the threads; tasks under way reject. */
   readonly close: () => Promise<void>;
@@ -31,9 +42,10 @@ export type Compute = {
 export type CheckedContent = { readonly sha256: string; readonly signatureValid: boolean };
 
 export type ScanFinding = {
-  /** `pickle-import`, `private-key`, `access-token`. */
+  /** `pickle-import`, `private-key`, `access-token`; `unscanned` of what could not be looked into, and so is not known to be clean. */
   readonly rule: string;
   readonly offset: number;
+  /** Without control characters: those of the artifact's own names are written as escapes. */
   readonly detail: string;
 };
 
@@ -44,7 +56,7 @@ export type DiffSummary = {
   readonly removed: number;
   /** In unified form, of whole hunks up to a bound. */
   readonly patch: string;
-  /** Whether the bound left hunks out. */
+  /** Whether the bound left hunks or lines out. */
   readonly cut: boolean;
 };
 

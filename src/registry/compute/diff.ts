@@ -6,8 +6,15 @@ import type { DiffSummary } from "./compute.ts";
 const BINARY_PROBE_BYTES = 8_000;
 const CONTEXT_LINES = 3;
 const PATCH_CHARS_MAX = 64 * 1024;
+const PATCH_HEAD = "--- before\n+++ after\n";
+// Four numbers of lines, and that a last line has no end.
+const HUNK_HEAD_CHARS_MAX = 120;
 // Beyond so many changes the search's work and memory (both its square) are not worth the last few lines.
 const CHANGES_MAX = 2_000;
+
+// Beyond so many lines between the first and the last change they are not even looked at one by one.
+const LINES_MAX = 200_000;
+const NEWLINE = 0x0a;
 
 /** Which lines of each side have no partner on the other. */
 type Changes = { readonly removed: Uint8Array; readonly added: Uint8Array };
@@ -16,12 +23,80 @@ type Changes = { readonly removed: Uint8Array; readonly added: Uint8Array };
 export function diffContents(before: Uint8Array, after: Uint8Array): DiffSummary {
   if (isBinary(before) || isBinary(after))
     return { binary: true, added: 0, removed: 0, patch: "", cut: false };
-  const from = linesOf(before);
-  const to = linesOf(after);
-  const changes = compare(from, to);
-  const added = sum(changes.added);
-  const removed = sum(changes.removed);
-  return { binary: false, added, removed, ...unified(from, to, changes) };
+  const from = asBuffer(before);
+  const to = asBuffer(after);
+  if (from.equals(to)) return { binary: false, added: 0, removed: 0, patch: "", cut: false };
+  const { head, fromTail, toTail } = commonEnds(from, to);
+  const lines = {
+    removed: countLines(from.subarray(head, fromTail)),
+    added: countLines(to.subarray(head, toTail)),
+  };
+  // So many lines do not fit into a patch either.
+  if (lines.removed + lines.added > LINES_MAX)
+    return { binary: false, ...lines, patch: PATCH_HEAD, cut: true };
+  const lead = lastLines(from, head);
+  const trail = firstLines(from, fromTail);
+  const left = [...lead, ...linesOf(from.subarray(head, fromTail)), ...trail];
+  const right = [...lead, ...linesOf(to.subarray(head, toTail)), ...trail];
+  const changes = compare(left, right);
+  const firstLine = countLines(from.subarray(0, head)) - lead.length;
+  return {
+    binary: false,
+    added: sum(changes.added),
+    removed: sum(changes.removed),
+    ...unified(left, right, changes, firstLine),
+  };
+}
+
+/** The whole lines that both begin with and both end with, as offsets of what is between them. */
+function commonEnds(
+  from: Buffer,
+  to: Buffer,
+): { readonly head: number; readonly fromTail: number; readonly toTail: number } {
+  const shorter = Math.min(from.length, to.length);
+  let same = 0;
+  while (same < shorter && from[same] === to[same]) same += 1;
+  const head = same === 0 ? 0 : from.lastIndexOf(NEWLINE, same - 1) + 1;
+  let tail = 0;
+  while (tail < shorter - head && from[from.length - 1 - tail] === to[to.length - 1 - tail])
+    tail += 1;
+  const beginsLine = (bytes: Buffer, place: number): boolean =>
+    place === head || bytes[place - 1] === NEWLINE;
+  if (!beginsLine(from, from.length - tail) || !beginsLine(to, to.length - tail)) {
+    const newline = from.indexOf(NEWLINE, from.length - tail);
+    tail = newline < 0 ? 0 : from.length - newline - 1;
+  }
+  return { head, fromTail: from.length - tail, toTail: to.length - tail };
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 0;
+  let next = 0;
+  while (next < bytes.length) {
+    const newline = bytes.indexOf(NEWLINE, next);
+    lines += 1;
+    if (newline < 0) break;
+    next = newline + 1;
+  }
+  return lines;
+}
+
+/** The context before `end`, which begins a line. */
+function lastLines(bytes: Buffer, end: number): string[] {
+  let begin = end;
+  for (let line = 0; line < CONTEXT_LINES && begin > 0; line += 1)
+    begin = begin === 1 ? 0 : bytes.lastIndexOf(NEWLINE, begin - 2) + 1;
+  return linesOf(bytes.subarray(begin, end));
+}
+
+/** The context from `begin` on. */
+function firstLines(bytes: Buffer, begin: number): string[] {
+  let end = begin;
+  for (let line = 0; line < CONTEXT_LINES && end < bytes.length; line += 1) {
+    const newline = bytes.indexOf(NEWLINE, end);
+    end = newline < 0 ? bytes.length : newline + 1;
+  }
+  return linesOf(bytes.subarray(begin, end));
 }
 
 const sum = (flags: Uint8Array): number => flags.reduce((total, flag) => total + flag, 0);
@@ -31,13 +106,12 @@ function isBinary(content: Uint8Array): boolean {
 }
 
 /** Lines with their ends. As bytes (latin1), so that text that is no valid UTF-8 is compared exactly too. */
-function linesOf(content: Uint8Array): string[] {
-  const { buffer, byteOffset, byteLength } = content;
-  return (
-    Buffer.from(buffer, byteOffset, byteLength)
-      .toString("latin1")
-      .match(/[^\n]*\n|[^\n]+/g) ?? []
-  );
+function linesOf(bytes: Buffer): string[] {
+  return bytes.toString("latin1").match(/[^\n]*\n|[^\n]+/g) ?? [];
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function compare(from: readonly string[], to: readonly string[]): Changes {
@@ -110,55 +184,63 @@ function walkBack(rounds: readonly Int32Array[], endX: number, endY: number): [n
 
 const at = (numbers: Int32Array, index: number): number => numbers[index] ?? 0;
 
-type Step = { readonly mark: " " | "-" | "+"; readonly line: string };
-
+/** `firstLine` is how many lines of both come before these. */
 function unified(
   from: readonly string[],
   to: readonly string[],
-  { removed, added }: Changes,
+  changes: Changes,
+  firstLine: number,
 ): Pick<DiffSummary, "patch" | "cut"> {
-  const steps: Step[] = [];
-  const changed: number[] = [];
-  for (let x = 0, y = 0; x < from.length || y < to.length;) {
-    const mark = removed[x] === 1 ? "-" : added[y] === 1 ? "+" : " ";
-    if (mark !== " ") changed.push(steps.length);
-    steps.push({ mark, line: (mark === "+" ? to[y] : from[x]) ?? "" });
-    if (mark !== "+") x += 1;
-    if (mark !== "-") y += 1;
+  let patch = PATCH_HEAD;
+  const done = { x: 0, y: 0 };
+  for (;;) {
+    const equal = equalLines(changes, done.x, done.y, from.length);
+    if (done.x + equal >= from.length && done.y + equal >= to.length) return { patch, cut: false };
+    const context = Math.min(CONTEXT_LINES, equal);
+    const begin = { x: done.x + equal - context, y: done.y + equal - context };
+    const hunk = hunkAt(from, to, changes, begin, PATCH_CHARS_MAX - patch.length);
+    if (hunk === undefined) return { patch, cut: true };
+    const ranges = `-${range(firstLine + begin.x, firstLine + hunk.x)} +${range(firstLine + begin.y, firstLine + hunk.y)}`;
+    patch += `@@ ${ranges} @@\n${hunk.lines}`;
+    [done.x, done.y] = [hunk.x, hunk.y];
   }
-  return hunksOf(steps, changed);
 }
 
-function hunksOf(
-  steps: readonly Step[],
-  changed: readonly number[],
-): Pick<DiffSummary, "patch" | "cut"> {
-  let patch = changed.length === 0 ? "" : "--- before\n+++ after\n";
-  const counted = { position: 0, from: 0, to: 0 };
-  for (let next = 0; next < changed.length;) {
-    let last = next;
-    while ((changed[last + 1] ?? Infinity) - (changed[last] ?? 0) <= 2 * CONTEXT_LINES) last += 1;
-    const begin = Math.max(0, (changed[next] ?? 0) - CONTEXT_LINES);
-    const end = Math.min(steps.length, (changed[last] ?? 0) + CONTEXT_LINES + 1);
-    for (; counted.position < begin; counted.position += 1) count(counted, steps[counted.position]);
-    const before = { ...counted };
-    let lines = "";
-    for (; counted.position < end; counted.position += 1) {
-      const step = steps[counted.position];
-      count(counted, step);
-      lines += patchLine(step);
-    }
-    const hunk = `@@ -${range(before.from, counted.from)} +${range(before.to, counted.to)} @@\n${lines}`;
-    if (patch.length + hunk.length > PATCH_CHARS_MAX) return { patch, cut: true };
-    patch += hunk;
-    next = last + 1;
-  }
-  return { patch, cut: false };
+/** How many lines from here on have their partners: up to the next change, or the end. */
+function equalLines({ removed, added }: Changes, x: number, y: number, end: number): number {
+  let equal = 0;
+  while (x + equal < end && removed[x + equal] === 0 && added[y + equal] === 0) equal += 1;
+  return equal;
 }
 
-function count(counted: { from: number; to: number }, step: Step | undefined): void {
-  if (step?.mark !== "+") counted.from += 1;
-  if (step?.mark !== "-") counted.to += 1;
+type Hunk = { readonly lines: string; readonly x: number; readonly y: number };
+
+/** With the changes that are so near that their contexts meet. Undefined, before it is built, if it is too long. */
+function hunkAt(
+  from: readonly string[],
+  to: readonly string[],
+  changes: Changes,
+  begin: { readonly x: number; readonly y: number },
+  charsMax: number,
+): Hunk | undefined {
+  let { x, y } = begin;
+  let lines = "";
+  let left = charsMax - HUNK_HEAD_CHARS_MAX;
+  const put = (mark: string, line = ""): boolean => {
+    left -= line.length + 1;
+    if (left >= 0) lines += patchLine(mark, line);
+    return left >= 0;
+  };
+  for (let context = equalLines(changes, x, y, from.length); ;) {
+    for (; context > 0; context -= 1, x += 1, y += 1) if (!put(" ", from[x])) return undefined;
+    if (x >= from.length && y >= to.length) return { lines, x, y };
+    if (changes.removed[x] !== 1 && changes.added[y] !== 1) return { lines, x, y };
+    for (; changes.removed[x] === 1; x += 1) if (!put("-", from[x])) return undefined;
+    for (; changes.added[y] === 1; y += 1) if (!put("+", to[y])) return undefined;
+    const equal = equalLines(changes, x, y, from.length);
+    const last = x + equal >= from.length && y + equal >= to.length;
+    context = equal <= 2 * CONTEXT_LINES && !last ? equal : Math.min(CONTEXT_LINES, equal);
+  }
 }
 
 /** An empty range names the line before it. */
@@ -167,10 +249,7 @@ function range(before: number, until: number): string {
   return `${length === 0 ? before : before + 1},${length}`;
 }
 
-function patchLine(step: Step | undefined): string {
-  if (step === undefined) return "";
-  const line = Buffer.from(step.line, "latin1").toString("utf8");
-  return line.endsWith("\n")
-    ? `${step.mark}${line}`
-    : `${step.mark}${line}\n\\ No newline at end of file\n`;
+function patchLine(mark: string, latin1: string): string {
+  const line = Buffer.from(latin1, "latin1").toString("utf8");
+  return line.endsWith("\n") ? `${mark}${line}` : `${mark}${line}\n\\ No newline at end of file\n`;
 }

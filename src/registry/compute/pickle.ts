@@ -6,6 +6,9 @@ export type PickleImport = {
   readonly offset: number;
 };
 
+/** From here on the pickle is not looked at. */
+export type PickleRest = { readonly offset: number; readonly unread: string };
+
 /** What is not known: the pickle computes it, or hides it. */
 const UNKNOWN = "unknown";
 
@@ -35,10 +38,13 @@ const TEXTS = new Set(bytesOf("SVTUX\x8c\x8d"));
 const GLOBALS = new Set(bytesOf("ci"));
 const GETS = new Set(bytesOf("ghj"));
 const PUTS = new Set(bytesOf("pqr"));
-const [MEMOIZE, STACK_GLOBAL] = [0x94, 0x93];
+const [MEMOIZE, STACK_GLOBAL, STOP, PROTO, FRAME] = [0x94, 0x93, 0x2e, 0x80, 0x95];
+const [STRING, UNICODE] = [0x53, 0x56];
+// No artifact's worth of honest objects needs more, and a file of nothing but MEMOIZE would fill the memory.
+const MEMO_MAX = 1_000_000;
 
 /** Several pickles may follow each other. Ends at what is no opcode: content that is no pickle yields little or nothing. */
-export function* pickleImports(content: Uint8Array): Generator<PickleImport> {
+export function* pickleImports(content: Uint8Array): Generator<PickleImport | PickleRest> {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   const memo = new Map<number, string>();
   // The last two values pushed, as far as they are texts.
@@ -53,9 +59,17 @@ export function* pickleImports(content: Uint8Array): Generator<PickleImport> {
       const [module = "", name = ""] = argument.text.split("\n");
       yield { module, name, offset };
     } else if (code === STACK_GLOBAL) yield { module: second, name: first, offset };
-    if (code === MEMOIZE) memo.set(memo.size, first);
-    else if (PUTS.has(code)) memo.set(argument.number, first);
-    else {
+    if (code === STOP) {
+      // The next one is loaded for itself.
+      memo.clear();
+      [second, first, pushes] = [UNKNOWN, UNKNOWN, 0];
+    } else if (code === MEMOIZE || PUTS.has(code)) {
+      memo.set(code === MEMOIZE ? memo.size : argument.number, first);
+      if (memo.size > MEMO_MAX) {
+        yield { offset, unread: `only ${MEMO_MAX} memo entries of a pickle are looked at` };
+        return;
+      }
+    } else if (code !== PROTO && code !== FRAME) {
       pushes += 1;
       const pushed = TEXTS.has(code)
         ? argument.text
@@ -103,9 +117,14 @@ function readLines(bytes: Buffer, begin: number, count: number): ReadArgument | 
     end = newline + 1;
   }
   const text = bytes.toString("utf8", begin, Math.min(end - 1, begin + TEXT_BYTES_MAX));
-  // STRING is written in quotes; PUT and GET write their numbers as text.
-  const unquoted = /^(['"])(.*)\1$/.exec(text)?.[2];
-  return { text: unquoted ?? text, number: Number(text), end };
+  // PUT and GET write their numbers as text.
+  return { text: plainText(bytes[begin - 1], text), number: Number(text), end };
+}
+
+/** STRING is written in quotes, and both it and UNICODE may hold escapes: honest names need none, so what has one is not known. */
+function plainText(code: number | undefined, text: string): string {
+  if (code === STRING) return /^(['"])([^\\]*)\1$/.exec(text)?.[2] ?? UNKNOWN;
+  return code === UNICODE && text.includes("\\") ? UNKNOWN : text;
 }
 
 function codes(text: string, argument: Argument): [number, Argument][] {

@@ -1,12 +1,17 @@
 // The pool of CPU threads: hands tasks over, refuses those beyond the queue, and counts what the threads do.
 
+import { setMaxListeners } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
-import { RegistryError, TooBusyError } from "../errors.ts";
+import { RegistryError } from "../errors.ts";
 import type { Compute, ComputeState } from "./compute.ts";
 import type { ComputeConfig } from "./config.ts";
+import { limitsOf, tooLarge, tooMany } from "./limits.ts";
+import type { Done, Limits } from "./limits.ts";
 import { digestOf } from "./tasks.ts";
 import type { TaskName, Tasks } from "./tasks.ts";
+import { createBudget, createTurns, reasonOf } from "./turns.ts";
+import type { Turns } from "./turns.ts";
 import type { Delivery, Order } from "./worker.ts";
 
 export type ComputeObserver = {
@@ -21,7 +26,8 @@ const NOBODY: ComputeObserver = { waited() {}, refused() {}, threadFailed() {} }
 
 // Measured (docs/registry-compute.md): up to here hashing holds the event loop up for no longer than handing the content over would.
 const INLINE_DIGEST_BYTES_MAX = 64 * 1024;
-const RETRY_AFTER_SECONDS_MAX = 60;
+// What a task leaves on its thread's heap is some tens of MB (contents are outside of it): one that goes beyond ends alone, not the service.
+const HEAP_MB_MAX = 256;
 
 /** Opens the pool with its least number of threads. */
 export function openCompute(config: ComputeConfig, observer: ComputeObserver = NOBODY): Compute {
@@ -33,28 +39,35 @@ export function openCompute(config: ComputeConfig, observer: ComputeObserver = N
     maxThreads: config.threadsMax,
     idleTimeout: config.threadIdleTimeoutMs,
     recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
   });
   const alive = countAlive(pool);
   pool.on("error", (error: Error) => observer.threadFailed(error));
   const done = { tasks: 0, busySeconds: 0, waitSeconds: 0 };
+  // The pool's own queue turns its order round for tasks that can be broken off, and forgets them when the last thread ends: it gets no more
+  // than it has threads for.
+  const turns = createTurns(config.threadsMax);
+  const budget = createBudget(config.contentBytesMax);
+  const closing = new AbortController();
+  // Each task under way listens.
+  setMaxListeners(0, closing.signal);
   let outstanding = 0;
-  let closed = false;
 
   async function run<Name extends TaskName>(
     name: Name,
     input: Tasks[Name]["input"],
+    signal?: AbortSignal,
   ): Promise<Tasks[Name]["result"]> {
-    if (closed)
-      throw new RegistryError("TEMPORARILY_UNAVAILABLE", "The service is about to end; try again.");
+    closing.signal.throwIfAborted();
     if (outstanding >= config.threadsMax + config.taskQueueLimit) {
       observer.refused();
-      throw tooBusy(config, done);
+      throw tooMany(config, done);
     }
     outstanding += 1;
+    const order: Order<Name> = { name, input, askedNs: process.hrtime.bigint() };
     try {
-      const order: Order<Name> = { name, input, askedNs: process.hrtime.bigint() };
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what worker.ts returns for an order of this name
-      const delivery = (await pool.run(order)) as Delivery<Name>;
+      const limits = limitsOf(config, done, [closing.signal, signal], observer.refused);
+      const delivery = await withinLimits(limits, turns, order, pool);
       done.busySeconds += delivery.runSeconds;
       done.waitSeconds += delivery.waitSeconds;
       observer.waited(delivery.waitSeconds);
@@ -73,18 +86,26 @@ export function openCompute(config: ComputeConfig, observer: ComputeObserver = N
         : run("digest", { content }),
     verify: (content, signature, publicKeyPem) =>
       run("verify", { content, signature, publicKeyPem }),
-    check: (content, signature, publicKeyPem) => run("check", { content, signature, publicKeyPem }),
-    scan: (content) => run("scan", { content }),
-    diff: (before, after) => run("diff", { before, after }),
+    check: (content, signature, publicKeyPem, signal) =>
+      run("check", { content, signature, publicKeyPem }, signal),
+    scan: (content, signal) => run("scan", { content }, signal),
+    diff: (before, after, signal) => run("diff", { before, after }, signal),
+    reserve(bytes) {
+      const release = budget(bytes);
+      if (release !== undefined) return release;
+      observer.refused();
+      throw tooLarge(config, done);
+    },
     state: () => stateOf(alive(), outstanding, done),
     async close() {
-      closed = true;
+      closing.abort(
+        new RegistryError("TEMPORARILY_UNAVAILABLE", "The service is about to end; try again."),
+      );
       await pool.destroy();
     },
   };
 }
 
-type Done = { tasks: number; busySeconds: number; waitSeconds: number };
 type Alive = { readonly threads: number; readonly seconds: number };
 
 function stateOf({ threads, seconds }: Alive, outstanding: number, done: Done): ComputeState {
@@ -95,6 +116,29 @@ function stateOf({ threads, seconds }: Alive, outstanding: number, done: Done): 
     aliveSeconds: seconds,
     ...done,
   };
+}
+
+/** Hands the order over when it is its turn; the task's limits end with it. */
+async function withinLimits<Name extends TaskName>(
+  { signal, begun, end }: Limits,
+  turns: Turns,
+  order: Order<Name>,
+  pool: Piscina,
+): Promise<Delivery<Name>> {
+  try {
+    await turns.take(signal);
+    try {
+      begun();
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what worker.ts returns for an order of this name
+      return (await pool.run(order, { signal })) as Delivery<Name>;
+    } catch (error) {
+      throw signal.aborted ? reasonOf(signal) : error;
+    } finally {
+      turns.give();
+    }
+  } finally {
+    end();
+  }
 }
 
 /** Threads are counted from being ready (those of the minimum from their creation) until they are told to end: events, not samples. */
@@ -120,16 +164,6 @@ function countAlive(pool: Piscina): () => Alive {
     settle();
     return { threads, seconds };
   };
-}
-
-/** Comes back when the queue of now will have been worked off, judging by the tasks so far. */
-function tooBusy({ threadsMax, taskQueueLimit }: ComputeConfig, done: Done): TooBusyError {
-  const secondsPerTask = done.tasks === 0 ? 0 : done.busySeconds / done.tasks;
-  const seconds = Math.ceil((taskQueueLimit * secondsPerTask) / threadsMax);
-  return new TooBusyError(
-    `${taskQueueLimit} tasks wait for a thread already (THREAD_QUEUE_LIMIT); try again later.`,
-    Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(1, seconds)),
-  );
 }
 
 /** Node 20 does not read TypeScript: from source, a small script installs the loader first. */

@@ -5,7 +5,10 @@ import { isDangerous } from "./dangerous.ts";
 import { pickleImports } from "./pickle.ts";
 import { isZip, zipEntries } from "./zip.ts";
 
-const FINDINGS_MAX = 100;
+// Of each rule, so that findings of one cannot crowd out those of another.
+const RULE_FINDINGS_MAX = 100;
+const DETAIL_CHARS_MAX = 500;
+const NAME_CHARS_MAX = 200;
 
 /** Forms that the issuers document: a prefix of their own and a fixed alphabet, so that weights do not match by chance. */
 const SECRETS = [
@@ -24,31 +27,58 @@ const SECRETS = [
 ] as const;
 const SECRET = new RegExp(SECRETS.map(({ form }) => `(${form})`).join("|"), "g");
 
-/** At most 100 findings, in the order of their kinds. Never holds a secret itself. */
+/** At most 100 findings of each rule, those of pickles first. Never holds a secret itself. */
 export function scanContent(content: Uint8Array): ScanFinding[] {
   const findings: ScanFinding[] = [];
+  const counts = new Map<string, number>();
   for (const finding of findingsOf(content)) {
-    findings.push(finding);
-    if (findings.length === FINDINGS_MAX) break;
+    const count = counts.get(finding.rule) ?? 0;
+    counts.set(finding.rule, count + 1);
+    if (count < RULE_FINDINGS_MAX)
+      findings.push({ ...finding, detail: printable(finding.detail).slice(0, DETAIL_CHARS_MAX) });
   }
   return findings;
 }
 
+/** Control characters and the invisible ones that turn text round, as escapes: names in an artifact are its author's choice. */
+function printable(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
 function* findingsOf(content: Uint8Array): Generator<ScanFinding> {
+  yield* importsOf(content);
   yield* secretsOf(content);
+}
+
+function* importsOf(content: Uint8Array): Generator<ScanFinding> {
   if (!isZip(content)) {
     yield* dangerousImports(content);
     return;
   }
   // Within an entry that was deflated there is no place in the archive to point at but the entry's own.
   for (const entry of zipEntries(content)) {
+    const { offset } = entry;
+    const name = entry.name.slice(0, NAME_CHARS_MAX);
+    if ("unread" in entry) {
+      yield { rule: "unscanned", offset, detail: `${name}: ${entry.unread}` };
+      continue;
+    }
     for (const { rule, detail } of dangerousImports(entry.content))
-      yield { rule, offset: entry.offset, detail: `${entry.name}: ${detail}` };
+      yield { rule, offset, detail: `${name}: ${detail}` };
   }
 }
 
 function* dangerousImports(content: Uint8Array): Generator<ScanFinding> {
-  for (const { module, name, offset } of pickleImports(content)) {
+  for (const found of pickleImports(content)) {
+    const { offset } = found;
+    if ("unread" in found) {
+      yield { rule: "unscanned", offset, detail: found.unread };
+      continue;
+    }
+    const { module, name } = found;
     if (isDangerous(module, name))
       yield { rule: "pickle-import", offset, detail: `${module}.${name}` };
   }

@@ -2,7 +2,7 @@
 
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { WORKER_ENV, portIn } from "./worker-process.ts";
+import { WORKER_ENV, portIn, stopMessage } from "./worker-process.ts";
 
 export type ChildrenOptions = {
   readonly count: number;
@@ -18,8 +18,8 @@ export type ChildEvent =
 export type Children = {
   /** Where each is now; one that is starting is nowhere. */
   readonly all: () => readonly { readonly id: string; readonly url: string | undefined }[];
-  /** Lets each end by itself, and kills those that are still there when the time is over. */
-  readonly stop: (timeoutMs: number) => Promise<void>;
+  /** Lets each drain for so long and end by itself, and kills those that are still there when both times are over. */
+  readonly stop: (drainTimeoutMs: number, closeTimeoutMs: number) => Promise<void>;
 };
 
 export class ChildFailedError extends Error {
@@ -44,13 +44,13 @@ const STEADY_MS = 30_000;
 export async function startChildren(options: ChildrenOptions): Promise<Children> {
   const ids = Array.from({ length: options.count }, (_, index) => String(index + 1));
   const kept = ids.map((id) => keepChild(id, options));
-  const stop = async (timeoutMs: number): Promise<void> => {
-    await Promise.all(kept.map((child) => child.stop(timeoutMs)));
+  const stop = async (drainTimeoutMs: number, closeTimeoutMs: number): Promise<void> => {
+    await Promise.all(kept.map((child) => child.stop(drainTimeoutMs, closeTimeoutMs)));
   };
   try {
     await Promise.all(kept.map(({ first }) => first));
   } catch (error) {
-    await stop(0);
+    await stop(0, 0);
     throw error;
   }
   return {
@@ -64,7 +64,7 @@ type Kept = {
   readonly url: () => string | undefined;
   /** Settles when it is ready for the first time, or is not going to be. */
   readonly first: Promise<void>;
-  readonly stop: (timeoutMs: number) => Promise<void>;
+  readonly stop: (drainTimeoutMs: number, closeTimeoutMs: number) => Promise<void>;
 };
 
 function keepChild(id: string, options: ChildrenOptions): Kept {
@@ -103,10 +103,13 @@ function keepChild(id: string, options: ChildrenOptions): Kept {
     id,
     url: () => url,
     first,
-    async stop(timeoutMs) {
+    async stop(drainTimeoutMs, closeTimeoutMs) {
       stopping = true;
       clearTimeout(again);
-      if (child !== undefined) await stopChild(child, timeoutMs);
+      if (child === undefined) return;
+      // One that is not ready yet does not listen to messages.
+      const tell = url === undefined ? undefined : stopMessage(drainTimeoutMs);
+      await stopChild(child, tell, drainTimeoutMs + closeTimeoutMs);
     },
   };
 }
@@ -139,10 +142,15 @@ function whenEnded(
   );
 }
 
-async function stopChild(child: ChildProcess, timeoutMs: number): Promise<void> {
+async function stopChild(
+  child: ChildProcess,
+  message: ReturnType<typeof stopMessage> | undefined,
+  timeoutMs: number,
+): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGTERM");
+  if (message === undefined || !child.connected) child.kill("SIGTERM");
+  else child.send(message, (error) => void (error === null || child.kill("SIGTERM")));
   const late = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
   await ended;
   clearTimeout(late);

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors } from "undici";
 import type { Dispatcher, Pool } from "undici";
+import type { Body } from "./body.ts";
 import { responseHeaders } from "./headers.ts";
 import type { FlatHeaders } from "./headers.ts";
 
@@ -11,7 +12,7 @@ export type Call = {
   readonly response: ServerResponse;
   readonly path: string;
   readonly headers: FlatHeaders;
-  readonly body: Buffer | IncomingMessage | null;
+  readonly body: Body;
   /** Whether the connection to the worker is closed afterwards. */
   readonly closeAfter: boolean;
   /** Headers for the client that are not the worker's: names and values in turn. */
@@ -33,7 +34,8 @@ const GONE = new Error("the client went away");
 
 /** Never rejects. After `broken` or `late` part of the answer may be with the client: see response.headersSent. */
 export function forward(pool: Pool, call: Call): Promise<Outcome> {
-  const { request, response, headers, body, path } = call;
+  const { request, response, headers, path } = call;
+  const body = call.body === null || Buffer.isBuffer(call.body) ? call.body : call.body.open();
   return new Promise((resolve) => {
     let controller: Dispatcher.DispatchController | undefined;
     let gone = false;

@@ -6,6 +6,7 @@ import { randomFor } from "../seed/randomness.ts";
 import { createBalance } from "./balance.ts";
 import type { Balance } from "./balance.ts";
 import { bodyOf } from "./body.ts";
+import type { Body } from "./body.ts";
 import type { GatewayConfig } from "./config.ts";
 import { forward } from "./forward.ts";
 import type { Outcome } from "./forward.ts";
@@ -151,20 +152,21 @@ async function passOn(
   let outcome: Outcome | undefined;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const upstream = choose(gateway, token, failed);
-    if (upstream?.pool === undefined) break;
+    const pool = upstream?.pool;
+    if (upstream === undefined || pool === undefined) break;
     if (failed !== undefined) metrics.retried();
     upstream.inflight += 1;
     const added = addedHeaders(gateway, upstream, token);
     const closeAfter = !options.keepAlive;
     const call = { request, response, path, headers, body, closeAfter, added };
-    outcome = await forward(upstream.pool, call);
+    outcome = await forward(pool, call);
     upstream.inflight -= 1;
     if (outcome.type === "answered")
       return metrics.answered(upstream.id, (performance.now() - startMs) / 1e3);
     if (outcome.type === "client-gone") return;
     if (outcome.type === "unfit") break;
     metrics.failed(upstream.id);
-    if (outcome.type === "unsent") upstreams.unreachable(upstream, outcome.why);
+    if (outcome.type === "unsent") upstreams.unreachable(upstream, pool, outcome.why);
     else upstreams.suspect(upstream);
     failed = upstream;
     if (!mayRetry(request, response, body, outcome)) break;
@@ -176,11 +178,11 @@ async function passOn(
 function mayRetry(
   request: IncomingMessage,
   response: ServerResponse,
-  body: Buffer | IncomingMessage | null,
+  body: Body,
   outcome: Outcome,
 ): boolean {
   if (response.headersSent) return false;
-  if (outcome.type === "unsent") return body !== request || !request.readableDidRead;
+  if (outcome.type === "unsent") return body === null || Buffer.isBuffer(body) || !body.begun();
   return (
     outcome.type === "broken" &&
     body === null &&

@@ -1,6 +1,6 @@
 // HAProxy's configuration with the same meaning as the embedded gateway's settings (HAProxy 2.4 and later).
 
-import { READY_PATH, checkTimeoutMs } from "./check.ts";
+import { READY_PATH, checkTimeoutMs, recheckMs } from "./check.ts";
 import type { Balancing } from "./config.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import { OWN_PATHS } from "./own-pages.ts";
@@ -104,6 +104,8 @@ function backendLines(options: GatewayOptions): readonly string[] {
     `backend ${BACKEND}`,
     `  balance ${BALANCE[options.balancing]}`,
     "  option forwardfor",
+    "  http-request del-header Forwarded",
+    "  http-request set-header X-Real-IP %[src]",
     "  http-request set-header X-Forwarded-Proto http",
     "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "  option httpchk",
@@ -117,7 +119,7 @@ function backendLines(options: GatewayOptions): readonly string[] {
     ...(options.sticky
       ? [`  cookie ${STICKY_COOKIE} insert indirect httponly attr "SameSite=Lax"`]
       : []),
-    `  default-server check inter ${healthIntervalMs}ms fall 1 rise 1` +
+    `  default-server check inter ${healthIntervalMs}ms downinter ${recheckMs(healthIntervalMs)}ms fall 1 rise 1` +
       (slowStartMs > 0 ? ` slowstart ${slowStartMs}ms` : "") +
       " observe layer4 error-limit 1 on-error mark-down",
     ...options.workers.map(({ id, url }) => {

@@ -16,8 +16,14 @@ const ONE_HOP = new Set([
   "upgrade",
 ]);
 
-/** Written afresh: what a client says of them could be made up. X-Forwarded-For is a list, and is added to. */
-const FORWARDED = new Set(["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+/** Written afresh: what a client says of them could be made up. X-Forwarded-For is a list, and is added to; Forwarded says the same in another way, and is left out. */
+const FORWARDED = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip",
+]);
 
 /** Names and values in turn. */
 export type FlatHeaders = string[];
@@ -38,6 +44,8 @@ export function requestHeaders(request: IncomingMessage): FlatHeaders {
   kept.push(
     "X-Forwarded-For",
     before === undefined ? address : `${String(before)}, ${address}`,
+    "X-Real-IP",
+    address,
     "X-Forwarded-Proto",
     "http",
   );

@@ -113,6 +113,8 @@ function ruleOf(type: string, key: string): Rule {
   if (type !== "gauge") return "sum";
   if (/_ratio(?:\{|$)/.test(key)) return "mean";
   if (key.startsWith("registry_event_loop_delay_seconds")) return "max";
+  // Each process has its own breaker: an open one must not look like two that are half open.
+  if (key.startsWith("registry_circuit_state")) return "max";
   // Every process reads the length of the same queue.
   if (/^registry_jobs\{.*state="(?:waiting|held)"/.test(key)) return "max";
   return "sum";

@@ -14,21 +14,21 @@ export type RunningSupervisor = {
   readonly log: Logger;
   readonly port: number;
   /** Takes no more connections, lets requests under way end within drainTimeoutMs, and ends the processes. False if some were cut off. */
-  readonly close: () => Promise<boolean>;
+  readonly close: (drainTimeoutMs: number) => Promise<boolean>;
 };
 
 // A request waits for a connection, then for its statements, then for what is not SQL.
 const ANSWER_MARGIN_MS = 30_000;
 const STATEMENT_UNLIMITED_MS = 3_600_000;
-/** What the processes need, drained, to close their stores. */
-const STORES_CLOSE_MS = 2_000;
+/** What the processes need, drained, to give back the jobs they have not ended and to close their stores; a Redis that does not answer costs the first 2 s of it. */
+const STORES_CLOSE_MS = 5_000;
 
 /** `program` is what a process runs. Rejects when one of them cannot start; ConfigError when haproxy is asked for and not there. */
 export async function supervise(
   config: RegistryConfig,
   program: string,
 ): Promise<RunningSupervisor> {
-  const { gateway: settings, drainTimeoutMs } = config;
+  const { gateway: settings } = config;
   const log = pino({ level: config.logLevel });
   const haproxy = settings.kind === "haproxy" ? haproxyProgram(process.env) : undefined;
   let gateway: RunningGateway | undefined;
@@ -51,16 +51,16 @@ export async function supervise(
     gateway =
       haproxy === undefined ? await openGateway(options) : await openHaproxy(options, haproxy);
   } catch (error) {
-    await children.stop(STORES_CLOSE_MS);
+    await children.stop(0, STORES_CLOSE_MS);
     throw error;
   }
   for (const event of missed) tell(gateway, event);
   const { port } = gateway;
-  const close = async (): Promise<boolean> => {
+  const close = async (drainTimeoutMs: number): Promise<boolean> => {
     const startMs = performance.now();
     const drained = (await gateway?.close(drainTimeoutMs)) ?? true;
     const leftMs = Math.max(0, drainTimeoutMs - (performance.now() - startMs));
-    await children.stop(leftMs + STORES_CLOSE_MS);
+    await children.stop(leftMs, STORES_CLOSE_MS);
     return drained;
   };
   return { log, port, close };

@@ -1,7 +1,8 @@
 // The workers behind the embedded gateway: which are up, how busy each is, and how much of its share it gets.
 
 import { Pool } from "undici";
-import { checkReady, checkTimeoutMs } from "./check.ts";
+import { checkReady, checkTimeoutMs, recheckMs } from "./check.ts";
+import { createConnector } from "./connection.ts";
 import type { GatewayOptions, WorkerState } from "./gateway.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import { stickyToken } from "./sticky.ts";
@@ -12,7 +13,7 @@ export type Upstream = {
   /** Undefined while its process is not there. */
   url: string | undefined;
   pool: Pool | undefined;
-  /** `slow`: its last check was not answered in time. */
+  /** `slow`: its last check was not answered in time, or it said that it is not ready. */
   state: WorkerState["state"];
   inflight: number;
   /** In (0, 1]. */
@@ -26,8 +27,8 @@ export type Upstreams = {
   /** Those that requests go to. */
   readonly eligible: () => readonly Upstream[];
   readonly byToken: (token: string) => Upstream | undefined;
-  /** No connection to be had: it gets nothing more until a check passes, and one is made at once. */
-  readonly unreachable: (upstream: Upstream, why: string) => void;
+  /** No connection to be had through the pool given: it gets nothing more until a check passes, and one is made at once. */
+  readonly unreachable: (upstream: Upstream, pool: Pool, why: string) => void;
   /** A connection broke: worth a check before the next is due. */
   readonly suspect: (upstream: Upstream) => void;
   readonly setWorker: (id: string, url: string | undefined) => void;
@@ -52,9 +53,13 @@ export async function openUpstreams(
   await Promise.all(all.map(check));
   // What was there from the beginning has nothing to catch up with.
   for (const upstream of all) upstream.returnedMs = undefined;
-  const timers = all.map((upstream) =>
+  const timers = all.flatMap((upstream) => [
     setInterval(() => void check(upstream), options.healthIntervalMs),
-  );
+    setInterval(
+      () => void (upstream.state === "up" ? undefined : check(upstream)),
+      recheckMs(options.healthIntervalMs),
+    ),
+  ]);
   const free = (state: Upstream["state"]): readonly Upstream[] =>
     all.filter((each) => each.state === state && each.inflight < INFLIGHT_MAX);
   return {
@@ -65,7 +70,9 @@ export async function openUpstreams(
       return up.length > 0 ? up : free("slow");
     },
     byToken: (token) => all.find((each) => each.token === token),
-    unreachable(upstream, why) {
+    unreachable(upstream, pool, why) {
+      // Its process was replaced meanwhile: nothing was heard of the new one.
+      if (upstream.pool !== pool) return;
       setState(upstream, "down", why);
       // On a machine that is too busy a connection may only have been late: then this brings it back at once.
       void check(upstream);
@@ -148,7 +155,7 @@ function openPool(url: string, { answerTimeoutMs, healthIntervalMs }: GatewayOpt
   return new Pool(url, {
     connections: INFLIGHT_MAX,
     pipelining: 1,
-    connectTimeout: Math.min(CONNECT_TIMEOUT_MAX_MS, healthIntervalMs),
+    connect: createConnector(Math.min(CONNECT_TIMEOUT_MAX_MS, healthIntervalMs)),
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     headersTimeout: answerTimeoutMs,

@@ -15,9 +15,25 @@ export function tellListening(port: number): void {
   process.send?.(message);
 }
 
+type Stop = { readonly event: "stop"; readonly drainTimeoutMs: number };
+
+/** SIGTERM would give the process its whole DRAIN_TIMEOUT_MS, of which the gateway has used a part. */
+export function stopMessage(drainTimeoutMs: number): Stop {
+  return { event: "stop", drainTimeoutMs: Math.floor(drainTimeoutMs) };
+}
+
+/** Milliseconds to drain in; undefined: another message. */
+export function stopIn(message: unknown): number | undefined {
+  return numberIn(message, "stop", "drainTimeoutMs");
+}
+
 export function portIn(message: unknown): number | undefined {
+  return numberIn(message, "listening", "port");
+}
+
+function numberIn(message: unknown, event: string, name: string): number | undefined {
   if (typeof message !== "object" || message === null) return undefined;
-  if (!("event" in message) || message.event !== "listening" || !("port" in message))
-    return undefined;
-  return typeof message.port === "number" ? message.port : undefined;
+  const fields = new Map<string, unknown>(Object.entries(message));
+  const value = fields.get(name);
+  return fields.get("event") === event && typeof value === "number" ? value : undefined;
 }

@@ -1,10 +1,13 @@
 // Works on jobs: claims them, does their work, and ends each together with its effect in one transaction.
 
 import type { Scope } from "../cache/keys.ts";
+import type { Queryable } from "../database.ts";
+import { isOutcomeUnknown } from "../unknown-outcome.ts";
 import type { Background } from "./background.ts";
-import { backoffMs, PostponedError } from "./job.ts";
+import { backoffMs } from "./job.ts";
 import type { Job, Outcome, Work } from "./job.ts";
 import type { JobMetrics } from "./metrics.ts";
+import { postponedMs } from "./postponement.ts";
 import { bury, claim, markDone, putBack, renewLeases, retryLater } from "./store.ts";
 import type { Failure } from "./store.ts";
 
@@ -21,6 +24,8 @@ export type Attempts = {
 
 export type AttemptOptions = {
   readonly database: Background;
+  /** Not the requests' own connections: while they wait for those, jobs under way must not be taken for dead, nor fail to be given back. */
+  readonly keeper: Queryable;
   readonly work: Work;
   readonly metrics: JobMetrics;
   readonly attempts: number;
@@ -39,13 +44,14 @@ type Done = { readonly job: Job; readonly outcome: Outcome };
 const RENEWALS_PER_LEASE = 3;
 
 export function createAttempts(options: AttemptOptions): Attempts {
-  const { database, leaseMs } = options;
+  const { database, keeper, leaseMs } = options;
   const active = new Map<number, Job>();
   const abort = new AbortController();
   const fail = failer(options);
+  const lose = loser(options, fail);
   const renewing = setInterval(() => {
     if (active.size === 0) return;
-    renewLeases(database, [...active.values()], leaseMs).catch(options.failed);
+    renewLeases(keeper, [...active.values()], leaseMs).catch(options.failed);
   }, leaseMs / RENEWALS_PER_LEASE);
   renewing.unref();
 
@@ -55,7 +61,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       await end(options, done);
     } catch (error) {
       if (done.length > 1) for (const each of done) await endTogether([each]);
-      else for (const { job } of done) await fail(failureOf(job, error), job.kind);
+      else for (const { job } of done) await lose(job, error);
     }
   }
 
@@ -67,7 +73,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       try {
         const done: Done[] = [];
         for (const job of jobs) {
-          const ended = await attempt(options, job, fail, abort.signal);
+          const ended = await attempt(options, job, lose, abort.signal);
           if (ended !== undefined) done.push(ended);
           // Failed, or put back: its lease is not to be renewed.
           else if (!abort.signal.aborted) active.delete(job.jobId);
@@ -83,25 +89,41 @@ export function createAttempts(options: AttemptOptions): Attempts {
       abort.abort();
       const left = [...active.values()];
       active.clear();
-      await putBack(database, left, 0);
+      await putBack(keeper, left, 0);
     },
     close: () => clearInterval(renewing),
   };
 }
 
 function failer(options: AttemptOptions): Attempts["fail"] {
-  const { database, metrics } = options;
+  const { keeper, metrics } = options;
   return async (failure, kind, delayMs) => {
     if (failure.attempt >= options.attempts) {
-      if (!(await bury(database, failure))) return;
+      if (!(await bury(keeper, failure))) return;
       metrics.attemptFailed(kind);
       metrics.died(kind);
       return;
     }
     const pauseMs = delayMs ?? backoffMs(options.backoffMs, failure.attempt, options.chance());
-    if (!(await retryLater(database, failure, pauseMs))) return;
+    if (!(await retryLater(keeper, failure, pauseMs))) return;
     metrics.attemptFailed(kind);
     options.retryIn(pauseMs);
+  };
+}
+
+type Lose = (job: Job, error: unknown) => Promise<"postponed" | "failed">;
+
+/** Writes down that a claim came to nothing: as a failed attempt, or as none. */
+function loser(options: AttemptOptions, fail: Attempts["fail"]): Lose {
+  return async (job, error) => {
+    const delayMs = postponedMs(job, error, options.chance());
+    if (delayMs === undefined) {
+      await fail(failureOf(job, error), job.kind);
+      return "failed";
+    }
+    await putBack(options.keeper, [job], delayMs);
+    options.retryIn(delayMs);
+    return "postponed";
   };
 }
 
@@ -109,44 +131,50 @@ function failer(options: AttemptOptions): Attempts["fail"] {
 async function attempt(
   options: AttemptOptions,
   job: Job,
-  fail: Attempts["fail"],
+  lose: Lose,
   signal: AbortSignal,
 ): Promise<Done | undefined> {
   const startedMs = performance.now();
-  const tried = (): void => options.metrics.tried(job, (performance.now() - startedMs) / 1_000);
+  const elapsedSeconds = (): number => (performance.now() - startedMs) / 1_000;
   try {
     const outcome = await options.work(job, signal);
-    tried();
+    options.metrics.tried(job, elapsedSeconds());
     return { job, outcome };
   } catch (error) {
     if (signal.aborted) return undefined;
-    if (error instanceof PostponedError) {
-      await putBack(options.database, [job], error.delayMs);
-      options.retryIn(error.delayMs);
-    } else {
-      tried();
-      await fail(failureOf(job, error), job.kind);
-    }
+    const seconds = elapsedSeconds();
+    if ((await lose(job, error)) === "failed") options.metrics.tried(job, seconds);
     return undefined;
   }
 }
 
 /** Effects are made only of attempts that are still this process's own. */
 async function end(options: AttemptOptions, done: readonly Done[]): Promise<void> {
-  const marked = await options.database.transaction(async (connection) => {
-    const results = done.map(({ job, outcome }) => ({ job, result: outcome.result }));
-    const marked = await markDone(connection, results);
-    for (const { job, outcome } of done) {
-      if (marked.has(job.jobId)) await outcome.effect?.(connection);
-    }
-    return marked;
-  });
+  let marked: Awaited<ReturnType<typeof markDone>>;
+  try {
+    marked = await options.database.transaction(async (connection) => {
+      const results = done.map(({ job, outcome }) => ({ job, result: outcome.result }));
+      const own = await markDone(connection, results);
+      for (const { job, outcome } of done) {
+        if (own.has(job.jobId)) await outcome.effect?.(connection);
+      }
+      return own;
+    });
+  } catch (error) {
+    // It may have been committed: what is done then is not found as one's own any more, and would stay old in the cache.
+    if (isOutcomeUnknown(error)) await options.invalidate(scopesOf(done));
+    throw error;
+  }
   const ended = done.filter(({ job }) => marked.has(job.jobId));
   for (const { job } of ended) {
     options.metrics.completed(job, marked.get(job.jobId)?.finishedMs ?? Date.now());
   }
-  const scopes = new Set(ended.flatMap(({ outcome }) => outcome.scopes ?? []));
-  if (scopes.size > 0) await options.invalidate([...scopes]);
+  const scopes = scopesOf(ended);
+  if (scopes.length > 0) await options.invalidate(scopes);
+}
+
+function scopesOf(done: readonly Done[]): readonly Scope[] {
+  return [...new Set(done.flatMap(({ outcome }) => outcome.scopes ?? []))];
 }
 
 function failureOf(job: Job, error: unknown): Failure {
@@ -156,6 +184,7 @@ function failureOf(job: Job, error: unknown): Failure {
   return {
     jobId: job.jobId,
     attempt: job.attempt,
+    claim: job.claim,
     error: `${known.message}${cause}`,
     stack: known.stack ?? "",
   };

@@ -24,6 +24,8 @@ export type IntakeParts = {
   readonly offsetMs: (job: NewJob) => number;
   readonly send: (tickets: readonly Ticket[]) => void;
   readonly wake: () => void;
+  /** Lets jobs of the outbox in where there is room. */
+  readonly admitHeld: () => void;
 };
 
 export function intakeOf({
@@ -34,16 +36,20 @@ export function intakeOf({
   offsetMs,
   send,
   wake,
+  admitHeld,
 }: IntakeParts): Accept {
-  const admission = createAdmission(settings.queueLimit, settings.priorities);
+  const admission = createAdmission(settings.queueLimit, settings.priorities, () => {
+    // Before clients have filled the queue again.
+    if (depth.census().held > 0) admitHeld();
+  });
   return async (job, subject) => {
     const waiting = depth.waiting();
     if (!admission.admits(job.class, waiting)) {
       metrics.rejected(job.kind, job.class);
-      const { finishedPerSecond } = depth.census();
+      const { held, finishedPerSecond } = depth.census();
       throw new TooBusyError(
         `Too many jobs wait (${waiting}); send it again later.`,
-        admission.retryAfterSeconds(job.class, waiting, finishedPerSecond),
+        admission.retryAfterSeconds(job.class, { waiting, held, finishedPerSecond }),
       );
     }
     // Counted before it is stored: of many that come at once, no more are admitted than there is room for.

@@ -18,8 +18,10 @@ export type Job = {
   readonly kind: Kind;
   readonly class: JobClass;
   readonly payload: Payload;
-  /** From 1. It is also the claim's fencing token: only the holder of the last attempt can end the job. */
+  /** From 1; one that was postponed is not counted. */
   readonly attempt: number;
+  /** The fencing token: every claim of a job has a higher one, and only the holder of the last can end the job. */
+  readonly claim: number;
   readonly acceptedMs: number;
   readonly startedMs: number;
 };

@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import type { Scope } from "../cache/keys.ts";
 import type { Compute } from "../compute/compute.ts";
 import type { RegistryConfig } from "../config.ts";
+import { openDatabase } from "../database.ts";
 import type { Database, Queryable } from "../database.ts";
 import { ALWAYS_AWAKE, createAlertness } from "./alertness.ts";
 import type { Alertness } from "./alertness.ts";
@@ -66,6 +67,9 @@ export type JobParts = {
   readonly failed: (error: unknown) => void;
 };
 
+/** Longer than from one renewal of the leases to the next, as they are by default. */
+const KEEPER_IDLE_MS = 10_000;
+
 type Running = {
   readonly alertness: Alertness;
   readonly bell: Bell;
@@ -78,14 +82,10 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
   const { jobs: settings } = config;
   const { metrics, failed } = parts;
   const database = inBackground(parts.database, metrics.statement);
+  const keeping = openKeeper(config, failed);
   const listeners = createListeners(database);
   const depth = createDepth(() => takeCensus(database), failed);
-  const receivers = openReceivers({
-    timeoutMs: settings.webhookTimeoutMs,
-    breakerFailures: settings.breakerFailures,
-    breakerResetMs: settings.breakerResetMs,
-    took: metrics.outgoing,
-  });
+  const receivers = receiversOf(config, metrics);
   const offsetMs = (job: Pick<NewJob, "class">): number => rankOffsetMs(job.class, settings);
   let running: Running | undefined;
   const wake = (): void => {
@@ -95,6 +95,7 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
   const attempts = createAttempts({
     ...settings,
     database,
+    keeper: inBackground(keeping, metrics.statement),
     work: workOn({ ...parts, database }, receivers),
     metrics,
     claimed: depth.claimed,
@@ -103,21 +104,20 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
     failed,
     chance,
   });
-  metrics.watch({
-    waiting: depth.known,
-    held: () => depth.census().held,
-    active: attempts.active,
-    circuits: receivers.circuits,
-  });
+  const held = (): number => depth.census().held;
+  const { circuits } = receivers;
+  metrics.watch({ waiting: depth.known, held, active: attempts.active, circuits });
+  const admitHeld = (): void => running?.sweep.admitHeld();
   const send = (tickets: readonly Ticket[]): void => running?.tickets.send(tickets);
+  const intake = { settings, depth, metrics, offsetMs, send, wake, admitHeld };
   return {
-    accept: intakeOf({ settings, database: parts.database, depth, metrics, offsetMs, send, wake }),
+    accept: intakeOf({ ...intake, database: parts.database }),
     listens: listeners.listens,
     jobsOf: listeners.jobsOf,
     store: (connection, jobs) => insertHeld(connection, jobs, offsetMs),
     stored() {
       wake();
-      running?.sweep.admitHeld();
+      admitHeld();
     },
     replayed() {
       wake();
@@ -137,10 +137,9 @@ export function createJobs(config: RegistryConfig, parts: JobParts): Jobs {
     },
     async close() {
       attempts.close();
-      await running?.sweep.close();
-      running?.bell.close();
-      await running?.tickets.close();
+      await closeRunning(running);
       await receivers.close();
+      await keeping.close();
     },
   };
 }
@@ -175,6 +174,7 @@ function run(
     chance,
     tickets,
     limit: settings.queueLimit,
+    priorities: settings.priorities,
     leaseMs: settings.leaseMs,
     admitted(held) {
       depth.admitted(held.length);
@@ -190,6 +190,27 @@ function run(
   if (depth.census().open) alertness.wake();
   const bell = openBell(redisUrl, name, () => alertness.wake(), failed);
   return { alertness, bell, tickets, sweep, service };
+}
+
+async function closeRunning(running: Running | undefined): Promise<void> {
+  await running?.sweep.close();
+  running?.bell.close();
+  await running?.tickets.close();
+}
+
+function receiversOf({ jobs: settings }: RegistryConfig, metrics: JobMetrics): Receivers {
+  return openReceivers({
+    timeoutMs: settings.webhookTimeoutMs,
+    breakerFailures: settings.breakerFailures,
+    breakerResetMs: settings.breakerResetMs,
+    took: metrics.outgoing,
+  });
+}
+
+/** A connection of its own for what must not wait behind requests; open only while there are jobs. */
+function openKeeper(config: RegistryConfig, failed: (error: unknown) => void): Database {
+  const single = { ...config, poolMax: 1, poolMin: 0, poolIdleTimeoutMs: KEEPER_IDLE_MS };
+  return openDatabase(single, { waited() {}, statement() {}, connectionFailed: failed });
 }
 
 /** In [0, 1). */

@@ -12,6 +12,11 @@ import type { CircuitBreakerPolicy } from "cockatiel";
 import { Agent, request } from "undici";
 import { PostponedError } from "./job.ts";
 
+/** A receiver did not answer, or not with 2xx. */
+export class ReceiverError extends Error {
+  override readonly name = "ReceiverError";
+}
+
 export type Delivery = {
   readonly url: string;
   readonly secret: string;
@@ -36,6 +41,9 @@ export type ReceiverOptions = {
 };
 
 const CONNECTIONS_PER_HOST = 16;
+/** Webhooks come and go; those of now are fewer. The host that was not asked for longest is forgotten. */
+const HOSTS_MAX = 256;
+const TOO_MANY_REQUESTS = 429;
 const STATES: ReadonlyMap<CircuitState, number> = new Map([
   [CircuitState.Closed, 0],
   [CircuitState.HalfOpen, 1],
@@ -47,16 +55,20 @@ export function openReceivers(options: ReceiverOptions): Receivers {
   const agent = new Agent({ connections: CONNECTIONS_PER_HOST });
   const breakers = new Map<string, CircuitBreakerPolicy>();
   const breakerOf = (host: string): CircuitBreakerPolicy => {
-    const known = breakers.get(host);
-    if (known !== undefined) return known;
-    const breaker = circuitBreaker(handleAll, {
-      halfOpenAfter: options.breakerResetMs,
-      breaker: new ConsecutiveBreaker(options.breakerFailures),
-    });
+    const breaker =
+      breakers.get(host) ??
+      circuitBreaker(handleAll, {
+        halfOpenAfter: options.breakerResetMs,
+        breaker: new ConsecutiveBreaker(options.breakerFailures),
+      });
+    breakers.delete(host);
     breakers.set(host, breaker);
+    const [oldest] = breakers.keys();
+    if (breakers.size > HOSTS_MAX && oldest !== undefined) breakers.delete(oldest);
     return breaker;
   };
 
+  /** Answers with any status that says nothing against the host: other clients may have better luck with it. */
   async function send(delivery: Delivery, signal: AbortSignal): Promise<number> {
     const startedMs = performance.now();
     try {
@@ -68,9 +80,14 @@ export function openReceivers(options: ReceiverOptions): Receivers {
         signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
       });
       await body.dump();
-      if (statusCode < 200 || statusCode > 299)
-        throw new Error(`The receiver ${delivery.url} answered with ${statusCode}.`);
+      if (statusCode >= 500 || statusCode === TOO_MANY_REQUESTS)
+        throw answered(delivery.url, statusCode);
       return statusCode;
+    } catch (error) {
+      if (error instanceof ReceiverError || signal.aborted) throw error;
+      throw new ReceiverError(`The receiver ${spoken(delivery.url)} did not answer.`, {
+        cause: error,
+      });
     } finally {
       options.took((performance.now() - startedMs) / 1_000);
     }
@@ -80,7 +97,9 @@ export function openReceivers(options: ReceiverOptions): Receivers {
     async post(delivery, signal) {
       const { host } = new URL(delivery.url);
       try {
-        return await breakerOf(host).execute(() => send(delivery, signal));
+        const status = await breakerOf(host).execute(() => send(delivery, signal));
+        if (status < 200 || status > 299) throw answered(delivery.url, status);
+        return status;
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error;
         throw new PostponedError(`The circuit of ${host} is open.`, options.breakerResetMs);
@@ -90,6 +109,16 @@ export function openReceivers(options: ReceiverOptions): Receivers {
       new Map([...breakers].map(([host, { state }]) => [host, STATES.get(state) ?? 0])),
     close: () => agent.destroy(),
   };
+}
+
+function answered(url: string, status: number): ReceiverError {
+  return new ReceiverError(`The receiver ${spoken(url)} answered with ${status}.`);
+}
+
+/** Dead letters are shown to whoever asks: without the query and the user, which may hold secrets. */
+function spoken(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }
 
 /** As MLflow signs its webhooks, and with the header that receivers know retries by. */

@@ -8,6 +8,7 @@ export const NOW_MS = "floor(extract(epoch FROM statement_timestamp()) * 1000)::
 /** How long done jobs, reports and receipts are kept. */
 const KEEP_MS = 3_600_000;
 const RATE_WINDOW_MS = 5_000;
+/** By one statement: none is to hold its rows for long. */
 const PRUNED_MAX = 5_000;
 
 /** What BullMQ is to be told: that a job may be served. */
@@ -36,6 +37,7 @@ export type DueJob = {
   readonly jobId: number;
   readonly state: "waiting" | "active";
   readonly attempt: number;
+  readonly claim: number;
   readonly admitted: boolean;
   readonly kind: Kind;
 };
@@ -87,18 +89,19 @@ export async function insertHeld(
   );
 }
 
-/** Admits up to `room` jobs of the outbox, those that are served first first. */
+/** Admits up to `room` jobs of these classes from the outbox, those that are served first first. */
 export async function admitHeld(
   database: Queryable,
+  classes: readonly JobClass[],
   room: number,
   leaseMs: number,
 ): Promise<readonly (Ticket & Pick<Job, "kind">)[]> {
   const rows = await database.query<TicketRow & Pick<Job, "kind">>(
     `UPDATE jobs SET admitted = true, ticketed = true, dispatches = dispatches + 1, check_ms = ${NOW_MS} + $2::bigint
-     WHERE job_id IN (SELECT job_id FROM jobs WHERE state = 'waiting' AND NOT admitted AND check_ms IS NULL
+     WHERE job_id IN (SELECT job_id FROM jobs WHERE state = 'waiting' AND NOT admitted AND check_ms IS NULL AND class = ANY($3::text[])
        ORDER BY rank_ms LIMIT $1 FOR UPDATE SKIP LOCKED)
      RETURNING job_id, dispatches, rank_ms, kind`,
-    [room, leaseMs],
+    [room, leaseMs, classes],
   );
   return rows.map((row) => ({ ...toTicket(row), kind: row.kind }));
 }
@@ -123,6 +126,7 @@ type ClaimRow = QueryResultRow & {
   class: JobClass;
   payload: Payload;
   attempt: number;
+  claims: number;
   accepted_ms: number;
   started_ms: number;
 };
@@ -134,9 +138,9 @@ export async function claim(
   leaseMs: number,
 ): Promise<readonly Job[]> {
   const rows = await database.query<ClaimRow>(
-    `UPDATE jobs SET state = 'active', attempt = attempt + 1, ticketed = false, started_ms = ${NOW_MS}, check_ms = ${NOW_MS} + $2::bigint
+    `UPDATE jobs SET state = 'active', attempt = attempt + 1, claims = claims + 1, ticketed = false, started_ms = ${NOW_MS}, check_ms = ${NOW_MS} + $2::bigint
      WHERE job_id = ANY($1::bigint[]) AND state = 'waiting' AND ticketed
-     RETURNING job_id, kind, class, payload, attempt, accepted_ms, started_ms`,
+     RETURNING job_id, kind, class, payload, attempt, claims, accepted_ms, started_ms`,
     [jobIds, leaseMs],
   );
   return rows.map((row) => ({
@@ -145,6 +149,7 @@ export async function claim(
     class: row.class,
     payload: row.payload,
     attempt: row.attempt,
+    claim: row.claims,
     acceptedMs: row.accepted_ms,
     startedMs: row.started_ms,
   }));
@@ -157,12 +162,12 @@ export async function markDone(
 ): Promise<ReadonlyMap<number, { readonly finishedMs: number }>> {
   const rows = await connection.query<{ job_id: number; finished_ms: number }>(
     `UPDATE jobs SET state = 'done', finished_ms = ${NOW_MS}, check_ms = NULL, result = d.result::jsonb
-     FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS d (id, attempt, result)
-     WHERE job_id = d.id AND jobs.attempt = d.attempt AND state = 'active'
+     FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS d (id, claim, result)
+     WHERE job_id = d.id AND claims = d.claim AND state = 'active'
      RETURNING job_id, finished_ms`,
     [
       done.map(({ job }) => job.jobId),
-      done.map(({ job }) => job.attempt),
+      done.map(({ job }) => job.claim),
       done.map(({ result }) => JSON.stringify(result)),
     ],
   );
@@ -172,13 +177,14 @@ export async function markDone(
 export type Failure = {
   readonly jobId: number;
   readonly attempt: number;
+  readonly claim: number;
   readonly error: string;
   readonly stack: string;
 };
 
 const HISTORY = `history || jsonb_build_array(jsonb_build_object(
   'attempt', attempt, 'started_ms', started_ms, 'ended_ms', ${NOW_MS}, 'error', $3::text))`;
-const OWN_ATTEMPT = "job_id = $1 AND attempt = $2 AND state = 'active'";
+const OWN_ATTEMPT = "job_id = $1 AND claims = $2 AND state = 'active'";
 
 /** Lets a failed attempt be followed by another one after `delayMs`. False if the attempt was over already. */
 export async function retryLater(
@@ -189,7 +195,7 @@ export async function retryLater(
   const rows = await database.query(
     `UPDATE jobs SET state = 'waiting', check_ms = ${NOW_MS} + $4::bigint, history = ${HISTORY}
      WHERE ${OWN_ATTEMPT} RETURNING job_id`,
-    [failure.jobId, failure.attempt, failure.error, delayMs],
+    [failure.jobId, failure.claim, failure.error, delayMs],
   );
   return rows.length > 0;
 }
@@ -203,7 +209,7 @@ export async function bury(database: Queryable, failure: Failure): Promise<boole
      INSERT INTO dead_letters (job_id, kind, class, payload, error, stack, attempts, first_ms, last_ms)
      SELECT job_id, kind, class, payload, $3, $4, history, coalesce((history->0->>'started_ms')::bigint, started_ms), finished_ms
      FROM dead RETURNING job_id`,
-    [failure.jobId, failure.attempt, failure.error, failure.stack],
+    [failure.jobId, failure.claim, failure.error, failure.stack],
   );
   return rows.length > 0;
 }
@@ -211,29 +217,29 @@ export async function bury(database: Queryable, failure: Failure): Promise<boole
 /** Takes a claim back as if there had been none. */
 export async function putBack(
   database: Queryable,
-  jobs: readonly Pick<Job, "jobId" | "attempt">[],
+  jobs: readonly Pick<Job, "jobId" | "claim">[],
   delayMs: number,
 ): Promise<void> {
   if (jobs.length === 0) return;
   await database.query(
-    `UPDATE jobs SET state = 'waiting', attempt = jobs.attempt - 1, check_ms = ${NOW_MS} + $3::bigint
-     FROM unnest($1::bigint[], $2::integer[]) AS d (id, attempt)
-     WHERE job_id = d.id AND jobs.attempt = d.attempt AND state = 'active'`,
-    [jobs.map((job) => job.jobId), jobs.map((job) => job.attempt), delayMs],
+    `UPDATE jobs SET state = 'waiting', attempt = attempt - 1, check_ms = ${NOW_MS} + $3::bigint
+     FROM unnest($1::bigint[], $2::integer[]) AS d (id, claim)
+     WHERE job_id = d.id AND claims = d.claim AND state = 'active'`,
+    [jobs.map((job) => job.jobId), jobs.map((job) => job.claim), delayMs],
   );
 }
 
 /** Says that these attempts are still under way. */
 export async function renewLeases(
   database: Queryable,
-  jobs: readonly Job[],
+  jobs: readonly Pick<Job, "jobId" | "claim">[],
   leaseMs: number,
 ): Promise<void> {
   await database.query(
     `UPDATE jobs SET check_ms = ${NOW_MS} + $3::bigint
-     FROM unnest($1::bigint[], $2::integer[]) AS d (id, attempt)
-     WHERE job_id = d.id AND jobs.attempt = d.attempt AND state = 'active'`,
-    [jobs.map((job) => job.jobId), jobs.map((job) => job.attempt), leaseMs],
+     FROM unnest($1::bigint[], $2::integer[]) AS d (id, claim)
+     WHERE job_id = d.id AND claims = d.claim AND state = 'active'`,
+    [jobs.map((job) => job.jobId), jobs.map((job) => job.claim), leaseMs],
   );
 }
 
@@ -241,13 +247,14 @@ type DueRow = {
   job_id: number;
   state: "waiting" | "active";
   attempt: number;
+  claim: number;
   admitted: boolean;
   kind: Kind;
 };
 
 /**
- * Up to `most` jobs that are due to be looked after; other processes skip them meanwhile. Each is due again after a lease, doubled for
- * every ticket it had: a job that waits in a long queue gets few tickets. Replayed jobs whose time has come move to the outbox.
+ * Up to `most` jobs that are due to be looked after; other processes skip them meanwhile. Each is due again after a lease; if it
+ * waits, doubled for every ticket it had: a job that waits in a long queue gets few tickets. Replayed jobs whose time has come move to the outbox.
  */
 export async function takeDue(
   database: Queryable,
@@ -255,10 +262,11 @@ export async function takeDue(
   leaseMs: number,
 ): Promise<readonly DueJob[]> {
   const rows = await database.query<DueRow>(
-    `UPDATE jobs SET check_ms = CASE WHEN admitted THEN ${NOW_MS} + $2::bigint * (1 << least(dispatches, 6)) END
+    `UPDATE jobs SET check_ms = CASE WHEN admitted
+       THEN ${NOW_MS} + $2::bigint * CASE state WHEN 'active' THEN 1 ELSE 1 << least(dispatches, 6) END END
      WHERE job_id IN (SELECT job_id FROM jobs WHERE state IN ('waiting', 'active') AND check_ms <= ${NOW_MS}
        ORDER BY check_ms LIMIT $1 FOR UPDATE SKIP LOCKED)
-     RETURNING job_id, state, attempt, admitted, kind`,
+     RETURNING job_id, state, attempt, claims AS claim, admitted, kind`,
     [most, leaseMs],
   );
   return rows.map((row) => ({ ...row, jobId: row.job_id }));
@@ -299,16 +307,24 @@ export async function takeCensus(database: Queryable): Promise<Census> {
   };
 }
 
-/** Deletes some of what nobody will ask for any more; dead letters stay until they are purged. */
-export async function prune(database: Queryable): Promise<void> {
-  for (const [table, column, key] of [
-    ["jobs", "finished_ms", "job_id"],
-    ["reports", "created_ms", "report_id"],
-    ["webhook_receipts", "delivered_ms", "delivery"],
-  ]) {
-    await database.query(
-      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${column} < ${NOW_MS} - ${KEEP_MS} LIMIT ${PRUNED_MAX})`,
-    );
+const PRUNABLE = [
+  ["jobs", "finished_ms", "job_id"],
+  ["reports", "created_ms", "report_id"],
+  ["webhook_receipts", "delivered_ms", "delivery"],
+] as const;
+
+/** Deletes what nobody will ask for any more, in small statements, while `goOn`; dead letters stay until they are purged. */
+export async function prune(database: Queryable, goOn: () => boolean): Promise<void> {
+  for (const [table, column, key] of PRUNABLE) {
+    let gone = PRUNED_MAX;
+    while (gone === PRUNED_MAX && goOn()) {
+      const [row] = await database.query<{ gone: number }>(
+        `WITH old AS (SELECT ${key} FROM ${table} WHERE ${column} < ${NOW_MS} - ${KEEP_MS} LIMIT ${PRUNED_MAX} FOR UPDATE SKIP LOCKED),
+         gone AS (DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM old) RETURNING 1)
+         SELECT count(*) AS gone FROM gone`,
+      );
+      gone = row?.gone ?? 0;
+    }
   }
 }
 

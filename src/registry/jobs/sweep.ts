@@ -3,6 +3,8 @@
 import type { Alertness } from "./alertness.ts";
 import type { Background } from "./background.ts";
 import type { Depth } from "./depth.ts";
+import { createAdmission } from "./admission.ts";
+import { CLASSES } from "./job.ts";
 import type { Job } from "./job.ts";
 import { keepRunning } from "./pace.ts";
 import type { Attempts } from "./attempts.ts";
@@ -25,6 +27,7 @@ export type SweepOptions = {
   readonly depth: Depth;
   readonly alertness: Alertness;
   readonly limit: number;
+  readonly priorities: boolean;
   readonly leaseMs: number;
   readonly admitted: (tickets: readonly (Ticket & Pick<Job, "kind">)[]) => void;
   readonly failed: (error: unknown) => void;
@@ -54,12 +57,20 @@ export function startSweep(options: SweepOptions): Sweep {
     options.counted();
     await noticeLoss();
   });
-  const pruneNow = sparingPruner(options);
+  let closed = false;
+  // Apart from the sweeps: after many jobs it takes a while.
+  const pruning = keepRunning(
+    () => prune(options.database, () => !closed),
+    () => Infinity,
+    options.failed,
+  );
+  const pruneDue = atIntervals(() => (alertness.asleep() ? ASLEEP_PRUNE_EVERY_MS : PRUNE_EVERY_MS));
   const asleepEveryMs = ASLEEP_EVERY_MS * (0.75 + options.chance() / 2);
   const sweeping = keepRunning(
     async () => {
       await countNow();
-      await pruneNow();
+      // What is done grows old after the last job, too, but that is no hurry.
+      if (pruneDue()) pruning.soon(0);
       if (alertness.asleep()) return;
       const released = await lookAfterDue(options);
       if (released || depth.census().held > 0) admitting.soon(0);
@@ -67,17 +78,15 @@ export function startSweep(options: SweepOptions): Sweep {
     () => (alertness.asleep() ? asleepEveryMs : EVERY_MS),
     options.failed,
   );
-  const admitting = keepRunning(
-    () => admitWhileRoom(options),
-    () => Infinity,
-    options.failed,
-  );
+  const admitting = keepRunning(admitterOf(options), () => Infinity, options.failed);
   return {
     soon: sweeping.soon,
     admitHeld: () => admitting.soon(0),
     async close() {
+      closed = true;
       await sweeping.close();
       await admitting.close();
+      await pruning.close();
     },
   };
 }
@@ -91,27 +100,38 @@ async function lookAfterDue(options: SweepOptions): Promise<boolean> {
     const waiting = due.filter(({ state, admitted }) => state === "waiting" && admitted);
     const ids = waiting.map(({ jobId }) => jobId);
     tickets.send(await issueTickets(database, ids));
-    for (const job of due) if (job.state === "active") await failLost(options, job);
+    // One that cannot be failed now must not hold the others up: it is due again after a lease.
+    for (const job of due)
+      if (job.state === "active") await failLost(options, job).catch(options.failed);
     released ||= due.some(({ admitted }) => !admitted);
     if (due.length < DUE_MAX) return released;
   }
 }
 
 /** It may have been the job that ended its worker, so the attempt counts; but the job need not wait for the next one. */
-function failLost({ attempts }: SweepOptions, { jobId, attempt, kind }: DueJob): Promise<void> {
+function failLost(
+  { attempts }: SweepOptions,
+  { jobId, attempt, claim, kind }: DueJob,
+): Promise<void> {
   const error = "The worker gave no sign of life any more while it worked on this job.";
-  return attempts.fail({ jobId, attempt, error, stack: "" }, kind, 0);
+  return attempts.fail({ jobId, attempt, claim, error, stack: "" }, kind, 0);
 }
 
-async function admitWhileRoom(options: SweepOptions): Promise<void> {
-  const { database, depth, leaseMs, limit } = options;
-  for (;;) {
-    const room = Math.min(HELD_MAX, limit - depth.waiting());
-    if (room <= 0) return;
-    const admitted = await admitHeld(database, room, leaseMs);
-    options.admitted(admitted);
-    if (admitted.length < room) return;
-  }
+/** Each class up to its own share; where all have the same one, together, in the order in which they are served. */
+function admitterOf(options: SweepOptions): () => Promise<void> {
+  const { database, depth, leaseMs, limit, priorities } = options;
+  const { roomForHeld } = createAdmission(limit, priorities);
+  const groups = priorities ? CLASSES.map((each) => [each] as const) : [CLASSES];
+  return async () => {
+    for (const classes of groups) {
+      for (let admitted = HELD_MAX; admitted === HELD_MAX;) {
+        const room = Math.min(HELD_MAX, roomForHeld(classes[0], depth.waiting()));
+        const jobs = room > 0 ? await admitHeld(database, classes, room, leaseMs) : [];
+        options.admitted(jobs);
+        admitted = jobs.length;
+      }
+    }
+  };
 }
 
 /** Redis has fewer tickets than there are jobs said to be in the queue: it was emptied, or evicts. */
@@ -127,14 +147,13 @@ function lossNoticer({ database, tickets, depth }: SweepOptions): () => Promise<
   };
 }
 
-/** What is done grows old after the last job, too, but that is no hurry. */
-function sparingPruner({ database, alertness }: SweepOptions): () => Promise<void> {
+/** Whether it is time again; not at first. */
+function atIntervals(everyMs: () => number): () => boolean {
   let lastMs = performance.now();
-  return async () => {
-    const everyMs = alertness.asleep() ? ASLEEP_PRUNE_EVERY_MS : PRUNE_EVERY_MS;
-    if (performance.now() - lastMs < everyMs) return;
+  return () => {
+    if (performance.now() - lastMs < everyMs()) return false;
     lastMs = performance.now();
-    await prune(database);
+    return true;
   };
 }
 

@@ -100,7 +100,7 @@ function isFelt({ present, usual, objective }: BoundQuestion, bound: number): bo
 }
 
 function presentInWords(
-  { present, waitTargetMs }: BoundQuestion,
+  { before, present, waitTargetMs }: BoundQuestion,
   { rate, bound, differs }: Judged,
 ): string {
   const most = { measured: "up to ", "at-least": "at most ", "at-most": "at least " }[rate.kind];
@@ -108,9 +108,11 @@ function presentInWords(
   const meaning = `the present bound of ${present} means a wait of ${most}${formatDuration(waitMs)}`;
   if (rate.kind !== "measured") return meaning;
   if (!differs) return `${meaning}: as it should be`;
-  return bound < present
-    ? `${meaning}, more than the ${formatDuration(waitTargetMs)} that a job may wait`
-    : `${meaning}: jobs are refused that could have been done in time`;
+  if (bound < present) {
+    return `${meaning}, more than the ${formatDuration(waitTargetMs)} that a job may wait`;
+  }
+  const are = (before.rejectRatio ?? 0) > 0 ? "are" : "would be";
+  return `${meaning}: jobs ${are} refused that could have been done in time`;
 }
 
 /** Why the bound is not simply tried in pairs, where it is not. */

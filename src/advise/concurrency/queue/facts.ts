@@ -22,6 +22,8 @@ export interface QueueFacts {
   /** Share of the workers' time in which they work; undefined without the number of workers. */
   readonly busyShare: number | undefined;
   readonly retries: Retries | undefined;
+  /** Of the service's processes, mean; workers that run in them wait for it too. */
+  readonly loopBusyShare: number | undefined;
   /** Of polls; undefined when the service does not tell. */
   readonly depthMax: number | undefined;
 }
@@ -49,6 +51,7 @@ export function queueFactsOf(
     serviceMeanMs: metrics["queue.serviceMeanMs"],
     busyShare: busyShareOf(metrics, settings),
     retries: retriesOf(metrics, windowMs),
+    loopBusyShare: metrics["service.eventLoopUtilization"],
     depthMax: metrics["queue.depthMax"],
   };
 }

@@ -40,6 +40,9 @@ const AGEING_LEAST_MS = 1_000;
 /** Below this utilisation workers are idle while jobs wait: what they wait for is being handed out. */
 const BUSY_MOST = 0.5;
 
+/** From here on it is the event loop that whatever runs in it waits for. */
+const LOOP_BUSY = 0.8;
+
 const WAITS: readonly MetricId[] = ["queue.latencyP95Ms", "queue.waitP95Ms"];
 
 /** In the order in which they are worth a trial. */
@@ -117,7 +120,7 @@ function unseen({ depthMax }: QueueFacts): string {
 }
 
 function batch({ facts, settings, batch: wanted }: PolicyQuestion): Idea {
-  const { waitP95Ms: wait, serviceMeanMs: service, busyShare } = facts;
+  const { waitP95Ms: wait, serviceMeanMs: service, busyShare, loopBusyShare } = facts;
   if (settings.batch === undefined) return none("no knob for batches");
   if (service === undefined || wait === undefined || busyShare === undefined) {
     return none("batches were not tried: wait, service time or utilisation were not measured");
@@ -136,7 +139,9 @@ function batch({ facts, settings, batch: wanted }: PolicyQuestion): Idea {
     set: { "job-batch": wanted },
     hypothesis: `workers that take ${significant(wanted)} jobs at once instead of ${settings.batch} keep jobs waiting less`,
     facts: [
-      `${words}: jobs wait although workers are idle, so that handing them out is what takes long`,
+      loopBusyShare !== undefined && loopBusyShare >= LOOP_BUSY
+        ? `${words}: jobs wait although workers are idle, for the event loop, which is busy ${formatRatio(loopBusyShare)} of the time: handing several out at once takes less of it`
+        : `${words}: jobs wait although workers are idle, so that handing them out is what takes long`,
     ],
     shownBy: [...WAITS, "queue.waitHighP95Ms", "service.cpuMsPerRequest"],
   };

@@ -2,7 +2,7 @@
 
 import type { Compute, ScanFinding } from "../../compute/compute.ts";
 import type { Job, Outcome } from "../job.ts";
-import { scopesOf, subjectOf } from "./version.ts";
+import { expectUnchanged, scopesOf, subjectOf } from "./version.ts";
 import type { VersionTools } from "./version.ts";
 
 type Findings = Awaited<ReturnType<Compute["scan"]>>;
@@ -27,7 +27,13 @@ export async function scan({ payload }: Job, tools: VersionTools): Promise<Outco
     result: { findings: findings.length },
     async effect(connection) {
       const version = [subject.name, subject.version];
-      // In key order, so that two scans cannot wait for each other in a circle.
+      // Two scans of one version: the second's tags are all there is in the end.
+      await connection.query(
+        "SELECT 1 FROM model_versions WHERE name = $1 AND version = $2 FOR NO KEY UPDATE",
+        version,
+      );
+      await expectUnchanged(connection, subject, artifact);
+      // In key order, so that this and a client that deletes tags cannot wait for each other in a circle.
       await connection.query(
         `DELETE FROM model_version_tags WHERE (name, version, key) IN (SELECT name, version, key FROM model_version_tags
            WHERE name = $1 AND version = $2 AND starts_with(key, $3) ORDER BY key FOR UPDATE)`,

@@ -1,8 +1,8 @@
 // Validates a model version: its artifact is there and is what was signed, and the tags and metrics that are asked for are set.
 
 import type { Job, Outcome } from "../job.ts";
-import { GONE, scopesOf, subjectOf, textsOf } from "./version.ts";
-import type { Subject, VersionTools } from "./version.ts";
+import { expectUnchanged, GONE, scopesOf, subjectOf, textsOf } from "./version.ts";
+import type { StoredArtifact, Subject, VersionTools } from "./version.ts";
 
 type Facts = {
   tags: string[];
@@ -20,8 +20,9 @@ export async function validate({ payload }: Job, tools: VersionTools): Promise<O
   const subject = subjectOf(payload);
   const facts = await findFacts(subject, tools);
   if (facts === undefined) return GONE;
+  const artifact = await tools.artifactOf(tools.database, subject.name, subject.version);
   const wrong = [
-    ...(await wrongWithArtifact(subject, tools)),
+    ...(await wrongWithArtifact(artifact, tools)),
     ...missing("tag", facts.tags, [
       ...names(facts.required_tags),
       ...textsOf(payload["required_tags"]),
@@ -35,12 +36,14 @@ export async function validate({ payload }: Job, tools: VersionTools): Promise<O
   const message = wrong.length === 0 ? null : wrong.join(" ");
   return {
     result: { status, wrong },
-    effect: (connection) =>
-      connection.query(
+    async effect(connection) {
+      await connection.query(
         `UPDATE model_versions SET status = $3, status_message = $4, last_updated_timestamp = $5
          WHERE name = $1 AND version = $2`,
         [subject.name, subject.version, status, message, Date.now()],
-      ),
+      );
+      await expectUnchanged(connection, subject, artifact);
+    },
     scopes: scopesOf(subject),
   };
 }
@@ -61,10 +64,9 @@ async function findFacts(
 }
 
 async function wrongWithArtifact(
-  { name, version }: Subject,
-  { database, artifactOf, compute }: VersionTools,
+  artifact: StoredArtifact | undefined,
+  { compute }: VersionTools,
 ): Promise<readonly string[]> {
-  const artifact = await artifactOf(database, name, version);
   if (artifact === undefined) return ["There is no artifact."];
   const { content, signature, publicKeyPem } = artifact;
   const { sha256, signatureValid } = await compute.check(content, signature, publicKeyPem);

@@ -4,6 +4,7 @@ import type { Compute } from "../../compute/compute.ts";
 import type { Queryable } from "../../database.ts";
 import { MODELS, modelScope } from "../../cache/keys.ts";
 import type { Scope } from "../../cache/keys.ts";
+import { PostponedError } from "../job.ts";
 import type { Payload } from "../job.ts";
 
 export type StoredArtifact = {
@@ -36,6 +37,31 @@ export const GONE = { result: { skipped: "The model version is gone." } } as con
 
 export function scopesOf({ name }: Subject): readonly Scope[] {
   return [MODELS, modelScope(name)];
+}
+
+const REDONE_AFTER_MS = 100;
+
+/**
+ * Throws, so that the job is done again, if the artifact is not any more the one that was looked into. After the effect has locked the
+ * version's row: what another job says of an artifact that comes after this look is then written after it.
+ */
+export async function expectUnchanged(
+  connection: Queryable,
+  { name, version }: Subject,
+  looked: StoredArtifact | undefined,
+): Promise<void> {
+  const [now] = await connection.query<{ sha256: string; signature: Buffer; key: string }>(
+    `SELECT sha256, signature, encode(public_key, 'base64') AS key FROM artifacts WHERE name = $1 AND version = $2`,
+    [name, version],
+  );
+  if (now === undefined && looked === undefined) return;
+  if (
+    now?.sha256 === looked?.sha256 &&
+    now?.signature.equals(looked?.signature ?? Buffer.alloc(0)) === true &&
+    looked?.publicKeyPem.includes(now.key) === true
+  )
+    return;
+  throw new PostponedError("The artifact was replaced meanwhile.", REDONE_AFTER_MS);
 }
 
 /** The texts of a list in a payload, which came from outside. */

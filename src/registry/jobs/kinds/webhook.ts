@@ -2,12 +2,8 @@
 
 import type { Queryable } from "../../database.ts";
 import type { Job, Outcome } from "../job.ts";
-import { PostponedError } from "../job.ts";
 import type { Receivers } from "../receivers.ts";
 import { NOW_MS } from "../store.ts";
-
-/** A job that waited so long for a closed circuit is tried, and fails: it is not to wait for ever. */
-const POSTPONED_MAX_MS = 3_600_000;
 
 export async function deliver(
   job: Job,
@@ -22,14 +18,7 @@ export async function deliver(
   if (webhook === undefined) return { result: { skipped: "The webhook is gone." } };
   const deliveryId = String(delivery);
   const body = JSON.stringify({ event, timestamp: job.acceptedMs, data });
-  const status = await tools.receivers
-    .post({ ...webhook, deliveryId, body }, signal)
-    .catch((error: unknown) => {
-      const tooLong = Date.now() - job.acceptedMs > POSTPONED_MAX_MS;
-      if (error instanceof PostponedError && tooLong)
-        throw new Error(error.message, { cause: error });
-      throw error;
-    });
+  const status = await tools.receivers.post({ ...webhook, deliveryId, body }, signal);
   return {
     result: { status },
     effect: (connection) =>
