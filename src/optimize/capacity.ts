@@ -45,7 +45,7 @@ export async function measureCapacity(run: Run, state: RunState, of: Of): Promis
   await warn(run, result.unmeasured ?? []);
 }
 
-export function roleOf(of: Of): Role {
+function roleOf(of: Of): Role {
   return of === "baseline" ? "incumbent" : "candidate";
 }
 

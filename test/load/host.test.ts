@@ -159,11 +159,12 @@ test("what the system does not tell is absent", () => {
 test.runIf(existsSync("/proc/stat"))("a real machine tells all of it in shares", async () => {
   const meter = openHostMeter(true);
   meter.windowStarts();
-  await wait(100);
+  // Counted in ticks of 10 ms.
+  await wait(500);
   const use = meter.use();
   expect(use.foreignShare).toBeGreaterThanOrEqual(0);
   for (const share of Object.values(use)) {
     expect(share).toBeGreaterThanOrEqual(0);
-    expect(share).toBeLessThanOrEqual(1.01);
+    expect(share).toBeLessThanOrEqual(1.1);
   }
 });

@@ -12,7 +12,8 @@ export function workerNumber(): string | undefined {
 
 export function tellListening(port: number): void {
   const message: Listening = { event: "listening", port };
-  process.send?.(message);
+  // A supervisor that died meanwhile is noticed by the closed channel; without a callback its EPIPE would end this process first.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 type Stop = { readonly event: "stop"; readonly drainTimeoutMs: number };
