@@ -182,7 +182,13 @@ function measurementOf({ cells, line }: Line, { columns }: Layout, name: string)
     const index = columns.findIndex(({ field }) => field === wanted);
     const cell = index < 0 ? "" : (cells[index] ?? "");
     if (cell === "") return undefined;
-    if (isNumber(cell)) return Number(cell) * (columns[index]?.factor ?? 1);
+    if (isNumber(cell) && Number(cell) >= 0) return Number(cell) * (columns[index]?.factor ?? 1);
+    if (isNumber(cell)) {
+      throw bad(
+        `${where}: ${wanted} is ${cell}, and cannot be below zero`,
+        "correct that line, or leave it out",
+      );
+    }
     throw bad(
       `${where}: expected a number as ${wanted}, found "${cell.slice(0, 40)}"`,
       "write numbers plainly, such as 1234.5",

@@ -30,6 +30,7 @@ async function adviseCsv(context: Context, file: string, told: Told): Promise<Po
   const { subject, measurements, caveats } = await readPoolCsv(context, file);
   const { seed, cores, present, deadlock } = told;
   const server = serverOf(told);
+  const { processes } = told;
   return advisePool({
     source: file === "-" ? "stdin" : file,
     subject,
@@ -37,6 +38,8 @@ async function adviseCsv(context: Context, file: string, told: Told): Promise<Po
     seed,
     ...(cores === undefined ? {} : { cores }),
     ...(present === undefined ? {} : { present }),
+    // Clients are those of all processes; a pool is that of one.
+    ...(subject === "connections" && processes !== undefined && processes > 1 ? { processes } : {}),
     ...(deadlock ? { deadlock } : {}),
     ...(server ? { server } : {}),
     caveats: [

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { advisePool, type PoolQuestion } from "../advise/concurrency/pool/advise.ts";
 import { rangeOf } from "../advise/concurrency/pool/choose.ts";
 import { deadlockFloor, serverLimit } from "../advise/concurrency/pool/limits.ts";
+import { IDLE_OBSERVED_MS_LEAST } from "../advise/concurrency/pool/idle.ts";
 import { measurementOf } from "../advise/concurrency/pool/measured.ts";
 import { PerfoptError } from "../core/errors.ts";
 import type { Change, KnobValue } from "../core/knob.ts";
@@ -25,6 +26,8 @@ const WARMUP_MS = 1_000;
 const AROUND_MS = 3_000;
 /** What a fresh process gets before its first window: as in src/target/window.ts. */
 const FRESH_WARM_UP_MS = 4_000;
+/** To find how many requests may be under way, as estimated. */
+const START_UP_MS = 10_000;
 const SENDERS_LEAST = 32;
 /** More senders than connections, so that the pool is always asked for. */
 const SENDERS_PER_CONNECTION = 1.25;
@@ -54,7 +57,12 @@ export async function sweepTarget(
   );
   const pool = poolOf(job, await presentValues(job.target, context.home), told);
   // Refused before a minute is spent on starting it all.
-  planOf(questionOf(job, pool, told), pool, told, { sendersMost: SENDERS_MOST, spentMs: 0 });
+  const asked = sendersTold(told);
+  planOf(questionOf(job, pool, told), pool, told, {
+    sendersMost: asked ?? SENDERS_MOST,
+    startUpMs: asked === undefined ? START_UP_MS : 0,
+    begun: false,
+  });
   return withSolo(context, job, progress, async (solo) => {
     const { change, databaseUrl } = solo;
     if (!change || databaseUrl === undefined) {
@@ -87,10 +95,11 @@ async function sweepPool(session: Session): Promise<PoolAdvice> {
   const { context, job, pool, told, progress, solo, change, question } = session;
   const { windowMs } = told;
   const started = performance.now();
-  progress.say("closed loop: finding how many requests may be under way");
-  const sendersMost = told.senders ?? sendersFor(await solo.saturate(told.seed), windowMs);
-  const spentMs = performance.now() - started;
-  const plan = planOf(question, pool, told, { sendersMost, spentMs });
+  const asked = sendersTold(told);
+  if (asked === undefined) progress.say("closed loop: finding how many requests may be under way");
+  const sendersMost = asked ?? sendersFor(await solo.saturate(told.seed), windowMs);
+  const startUpMs = performance.now() - started;
+  const plan = planOf(question, pool, told, { sendersMost, startUpMs, begun: true });
   const senders = told.senders ?? sendersOf(plan.sizes, sendersMost);
   progress.print(planInWords(plan, `the pool's limit (${senders} requests always under way)`));
   const resize = (size: number) => change(changesTo(pool, size));
@@ -110,7 +119,7 @@ async function sweepPool(session: Session): Promise<PoolAdvice> {
   const measurements = await runSweep(plan, measure, { progress, signal: context.signal, of });
   const advice = advisePool({ ...question, measurements });
   const leftMs = (told.budgetMs ?? BUDGET_MS) - (performance.now() - started);
-  if (leftMs <= plan.eachMs) return advice;
+  if (leftMs <= plan.eachMs - windowMs + idleWindowMs(told)) return advice;
   const { idle, caveat } = await idleOf(session, advice, resize);
   return advisePool({
     ...question,
@@ -168,15 +177,17 @@ function numberOf(value: KnobValue | undefined): number | undefined {
 }
 
 function questionOf(
-  { target, plan }: BenchJob,
+  { target, plan: { workload, busyMachine } }: BenchJob,
   pool: Pool,
   { seed, cores, deadlock }: Told,
 ): Omit<PoolQuestion, "measurements"> {
   return {
-    source: `${target.title} (${plan.workload.name})`,
+    source: `${target.title} (${workload.name})`,
     subject: "pool",
     present: pool.present,
     cores: cores ?? availableParallelism(),
+    live: true,
+    busyMachine,
     ...pool.bounds,
     ...(deadlock ? { deadlock } : {}),
     seed,
@@ -217,7 +228,11 @@ function planOf(
   { deadlock, server, sizeMin, sizeMax, cores }: Session["question"],
   { present }: Pool,
   { sizes, windowMs, budgetMs, seed }: Told,
-  { sendersMost, spentMs }: { readonly sendersMost: number; readonly spentMs: number },
+  {
+    sendersMost,
+    startUpMs,
+    begun,
+  }: { readonly sendersMost: number; readonly startUpMs: number; readonly begun: boolean },
 ) {
   const bounds = rangeOf({
     ...(deadlock ? { floor: deadlockFloor(deadlock.threads, deadlock.connectionsEach) } : {}),
@@ -226,7 +241,7 @@ function planOf(
     ...(sizeMax === undefined ? {} : { sizeMax }),
   });
   // Connections that nobody asks for at a time are none.
-  const most = Math.min(bounds.most, sendersMost);
+  const most = Math.min(bounds.most, sizeFor(sendersMost));
   if (bounds.least > most) {
     throw new PerfoptError(
       "bad-input",
@@ -240,12 +255,33 @@ function planOf(
     wanted: [present, ...(cores === undefined ? [] : [2 * cores + 1])],
     sizes,
     eachMs: AROUND_MS + Math.min(FRESH_WARM_UP_MS, 2 * windowMs) + WARMUP_MS + windowMs,
-    budgetMs: (budgetMs ?? BUDGET_MS) - spentMs,
+    budgetMs: budgetMs ?? BUDGET_MS,
+    startUpMs,
+    begun,
     seed,
   });
 }
 
-/** Sizes end where the senders do. */
+/** As the user says, or as the sizes that he gives need. Undefined where the service decides. Throws bad-input for fewer than both need. */
+function sendersTold({ senders, sizes }: Told): number | undefined {
+  const largest = sizes && Math.max(...sizes);
+  if (senders === undefined) return largest && sendersOf([largest], Infinity);
+  if (largest !== undefined && senders <= largest) {
+    throw new PerfoptError(
+      "bad-input",
+      `--senders ${senders}: a pool of ${largest} is exercised by more than ${largest} requests under way only`,
+      `give at least --senders ${Math.ceil(SENDERS_PER_CONNECTION * largest)}, or smaller --sizes`,
+    );
+  }
+  return senders;
+}
+
+/** The largest pool that so many senders exercise: fewer connections than senders. */
+function sizeFor(senders: number): number {
+  return Math.max(1, Math.min(senders - 1, Math.floor(senders / SENDERS_PER_CONNECTION)));
+}
+
+/** Sizes end before the senders do. */
 function sendersFor(saturationPerSecond: number, windowMs: number): number {
   return Math.min(
     SENDERS_MOST,
@@ -263,17 +299,23 @@ function changesTo({ max, present }: Pool, size: number): readonly Change[] {
   return [{ kind: "set-knob", knob: max.knob.id, from: present, to: size }];
 }
 
+/** Long enough to see connections idle. */
+function idleWindowMs({ windowMs }: Told): number {
+  return Math.max(windowMs, IDLE_OBSERVED_MS_LEAST);
+}
+
 /** One open-loop window at the chosen size: its arrivals, played on a pool. */
 async function idleOf(
   { job, pool, told, progress, solo, question }: Session,
-  { recommended, points }: PoolAdvice,
+  { recommended, best, points }: PoolAdvice,
   resize: (size: number) => Promise<void>,
 ): Promise<IdleLook> {
-  const chosen = points.find(({ size }) => size === recommended);
+  const chosen = points.find(({ size }) => size === (recommended ?? best));
   const { observe } = solo;
   if (!observe || !chosen) return {};
   progress.say(`idle connections: one window of arrivals at ${chosen.size} connections`);
-  const { windowMs, reconnectsPerMinuteMax } = told;
+  const { reconnectsPerMinuteMax } = told;
+  const windowMs = idleWindowMs(told);
   const { size } = chosen;
   const look = async () => {
     await resize(size);

@@ -15,6 +15,8 @@ const BUDGET_MS = 120_000;
 const WARMUP_MS = 1_000;
 /** Counters and metrics are read around each window. */
 const AROUND_MS = 500;
+/** To find how many requests may be under way, as estimated. */
+const START_UP_MS = 5_000;
 const USERS_MOST = 128;
 const USERS_FEWEST = 16;
 
@@ -36,18 +38,20 @@ export async function sweepUrl(
   const job = hurried(
     await benchJob(context, { ...options, window: `${windowMs}ms`, warmup: `${WARMUP_MS}ms` }),
   );
-  const planFor = (most: number, spentMs: number) =>
+  const planFor = (most: number, startUpMs: number, begun: boolean) =>
     planSweep({
+      startUpMs,
+      begun,
       least: 1,
       most,
       wanted: [],
       sizes: told.sizes,
       eachMs: windowMs + WARMUP_MS + AROUND_MS,
-      budgetMs: (told.budgetMs ?? BUDGET_MS) - spentMs,
+      budgetMs: told.budgetMs ?? BUDGET_MS,
       seed,
     });
   // Refused before anything is asked of the service.
-  planFor(USERS_MOST, 0);
+  planFor(USERS_MOST, told.sizes === undefined ? START_UP_MS : 0, false);
   return withSolo(context, job, progress, async (solo) => {
     const started = performance.now();
     if (told.sizes === undefined)
@@ -55,7 +59,7 @@ export async function sweepUrl(
     const steady =
       told.sizes === undefined ? underWayMost(await solo.saturate(seed), windowMs) : USERS_MOST;
     const most = Math.min(USERS_MOST, Math.max(USERS_FEWEST, steady));
-    const plan = planFor(most, performance.now() - started);
+    const plan = planFor(most, performance.now() - started, true);
     progress.print(planInWords(plan, "requests at a time"));
     const measure = async (size: number, windowSeed: number) => {
       const users = { count: size, think: { kind: "fixed", ms: 0 } } as const;
@@ -76,6 +80,8 @@ export async function sweepUrl(
     return advisePool({
       source: redactSecrets(url),
       subject: "users",
+      live: true,
+      busyMachine: options.busyMachine ?? false,
       measurements,
       seed,
       ...(present === undefined ? {} : { present }),

@@ -36,10 +36,13 @@ export function addAdvisePool(advise: Command, context: Context): void {
     .option("--header <header...>", "of --url without --target")
     .option("--budget <time>", "what the sweep may take (default: 4m; 2m for --url)")
     .option("--window <time>", "of each measurement (default: 3s)")
-    .option("--sizes <list>", "to measure, such as 1,2,4,8,16,32 (default: 6 to 9 in even steps)")
+    .option(
+      "--sizes <list>",
+      "to measure, such as 1,2,4,8,16,32 (default: 4 to 9 in even steps, as --budget allows)",
+    )
     .option(
       "--senders <number>",
-      "of a target: requests always under way (default: more than the largest size)",
+      "of a target: requests always under way; above the largest of --sizes (default: a quarter more than the largest size, 32 at least)",
     )
     .option("--workers <number>", "threads that send (default: 1)")
     .option("--busy-machine", BUSY_MACHINE)
@@ -64,13 +67,16 @@ Examples:
 function addLimits(command: Command): void {
   command
     .option("--cores <number>", "of the database's machine (default: this machine's, for --target)")
-    .option("--present <number>", "connections of the pool as it is")
+    .option("--present <number>", "connections of the pool of one process, as it is")
     .option("--threads <number>", "requests at a time of one process, for the deadlock floor")
     .option("--connections-per-request <number>", "that one request holds at once (default: 1)")
     .option("--max-connections <number>", "of the server, for a CSV or a URL")
     .option("--reserved <number>", "of them, for superusers and replication (default: 3)")
     .option("--other-clients <number>", "connections of others to the same server (default: 0)")
-    .option("--processes <number>", "of the service, each with a pool of its own")
+    .option(
+      "--processes <number>",
+      "of the service, each with a pool of its own; clients of a CSV are those of all together",
+    )
     .option(
       "--copies <number>",
       "of the service that stand at a time: 2 where deployments overlap (default: 1)",

@@ -12,6 +12,7 @@ import type { Readings } from "../core/readings.ts";
 import type { Sample } from "../core/sample.ts";
 import { significant } from "../core/units.ts";
 import { diagnose } from "../doctor/diagnose.ts";
+import { failuresOf } from "../doctor/failing.ts";
 import { loadReadings } from "../doctor/load-readings.ts";
 import type { NextContext } from "../doctor/next.ts";
 import { slowStatement } from "../doctor/statement.ts";
@@ -20,6 +21,7 @@ import type { ArmRequest } from "../target/window.ts";
 import type { BenchOptions } from "./bench.ts";
 import { benchJob, type BenchJob } from "./bench-session.ts";
 import type { Context } from "./context.ts";
+import { assertReachable } from "./doctor-reach.ts";
 import { openWatch, type Watch } from "./doctor-watch.ts";
 import { rateInWords } from "./load.ts";
 import { progressOf, type Progress } from "./progress.ts";
@@ -46,6 +48,7 @@ export async function runDoctor(
   checks: readonly EnvironmentCheck[],
 ): Promise<DoctorResult> {
   const job = await benchJob(context, options);
+  if (options.url !== undefined) await assertReachable(options.url, context.signal);
   const startedAt = new Date().toISOString();
   const started = performance.now();
   const progress = progressOf(context);
@@ -111,6 +114,7 @@ async function examine(
     requestsPerSecond: LIGHT.count,
     users: LIGHT,
   });
+  if (job.plan.rate.kind !== "fixed") assertAnswers(light);
   progress.say("quiet: no load");
   const quiet = await watch.quiet(QUIET_MS, context.signal);
   const quietReadings = quiet?.readings(undefined) ?? {};
@@ -155,6 +159,17 @@ async function saturated(
   const { requestsPerSecondReached = 0, requests = 0, errors = 0 } = seen.sample?.load ?? {};
   const good = requests === 0 ? 0 : (requests - errors) / requests;
   return { seen, requestsPerSecond: requestsPerSecondReached * good };
+}
+
+/** Of a service that answers with errors there is no saturation to take a share of. */
+function assertAnswers({ sample }: Seen): void {
+  const failures = sample && failuresOf(sample.load);
+  if (failures === undefined) return;
+  throw new PerfoptError(
+    "cannot-measure",
+    `the service fails: ${failures}, with one request at a time`,
+    "send one of the requests by hand and read the service's log",
+  );
 }
 
 function rateOf({ plan: { rate } }: BenchJob, saturation: number): number {
@@ -202,6 +217,7 @@ function evidenceOf(job: BenchJob, quiet: Readings, light: Seen, loaded: Seen): 
     loaded: loaded.facts.readings,
     ...(loaded.statement ? { statement: loaded.statement } : {}),
     statementsMeasured: loaded.statementsMeasured,
+    ...(loaded.sample ? { statuses: loaded.sample.load.statuses } : {}),
     absent: hasNoRedis(job) ? ["redis"] : [],
     hostJudged: !job.plan.busyMachine,
   };

@@ -52,11 +52,15 @@ export function addDoctor(program: Command, context: Context): void {
     )
     .option("--strict", "exit 3 where part of the evidence for the verdict was not measured")
     .option("--output <folder>", "write doctor.json and doctor.md into a folder")
-    .action((options: DoctorOptions) => doctor(context, options));
+    .action((options: DoctorOptions) => {
+      if (options.environment) refuseOthers(command);
+      return doctor(context, options);
+    });
   command.addHelpText(
     "after",
     `
-Exit codes: 0 nothing limits the service at this load, 1 a bottleneck was found, 2 bad input, 3 it could not be told.
+Exit codes: 0 nothing limits the service at this load, 1 a bottleneck was found, 2 bad input, 3 it could not be told,
+130 interrupted after taking everything down.
 With --environment: 0 ready, 3 something that perfopt needs is missing.
 Examples:
   perfopt doctor --persona speed-runner
@@ -91,6 +95,21 @@ async function doctor(context: Context, options: DoctorOptions): Promise<void> {
     `${redactSecrets(JSON.stringify(result, null, 2))}\n`,
   );
   await writeDurably(join(folder, "doctor.md"), renderDocument(document, summaryLimit(0)) ?? "");
+}
+
+/** What would be ignored would be taken for looked at. */
+function refuseOthers(command: Command): void {
+  const understood = new Set(["environment", "format", "json"]);
+  const others = command.options.filter((option) => {
+    const name = option.attributeName();
+    return !understood.has(name) && command.getOptionValueSource(name) === "cli";
+  });
+  if (others.length === 0) return;
+  throw new PerfoptError(
+    "bad-input",
+    `--environment looks at this machine only, and does not go with ${others.map(({ long }) => long).join(", ")}`,
+    "leave out one or the other",
+  );
 }
 
 async function environmentOnly(context: Context, options: DoctorOptions): Promise<void> {

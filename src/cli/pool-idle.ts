@@ -1,7 +1,9 @@
 /** After a sweep of the pool's limit: one open-loop window for the advice on idle connections, without which the sweep stands as well. */
+import { IDLE_OBSERVED_MS_LEAST } from "../advise/concurrency/pool/idle.ts";
 import type { PoolQuestion } from "../advise/concurrency/pool/advise.ts";
 import { PerfoptError } from "../core/errors.ts";
 import type { TargetView } from "../core/observation.ts";
+import { formatDuration } from "../core/units.ts";
 
 export interface IdleWindow {
   /** Of each process. */
@@ -40,6 +42,11 @@ const NO_ADVICE = "idle connections were not judged, since their window could no
 function idleIn({ load, metrics }: TargetView["sample"], pool: IdleWindow): IdleLook {
   const use = metrics["pool.useRatio"];
   const { trace = [], requestsPerSecondReached: rate } = load;
+  if (pool.windowMs < IDLE_OBSERVED_MS_LEAST) {
+    return {
+      caveat: `idle connections were not judged: ${formatDuration(pool.windowMs)} of arrivals are less than ${formatDuration(IDLE_OBSERVED_MS_LEAST)}`,
+    };
+  }
   if (use === undefined || trace.length === 0 || !(rate > 0)) return {};
   const connections = pool.size * pool.processes;
   const idle = {

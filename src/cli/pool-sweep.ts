@@ -25,10 +25,15 @@ export interface SweepWish {
   readonly sizes: readonly number[] | undefined;
   readonly eachMs: number;
   readonly budgetMs: number;
+  /** Of the budget, for finding how many requests may be under way; 0 where that is known. */
+  readonly startUpMs: number;
+  /** Whether that has been done: what was promised before is measured then, even where it took longer. */
+  readonly begun: boolean;
   readonly seed: number;
 }
 
-const SIZES_LEAST = 6;
+/** As many as the law and a verdict need. */
+const SIZES_LEAST = 4;
 const SIZES_MOST = 9;
 const ROUNDS_MOST = 5;
 /** Two of each size say how much they scatter, which more sizes do not. */
@@ -37,6 +42,8 @@ const ROUNDS_WANTED = 2;
 const SAME_SIZE = 0.15;
 /** So many measurements without a single answer are enough. */
 const HOPELESS = 2;
+/** So many measurements spoiled by other work on the machine, and no other, are enough. */
+const DISTURBED = 3;
 
 /** Of a window: where a response takes more of it, a closed loop is never in its steady state, and Little's law rejects the measurement. */
 const RESPONSES_A_WINDOW = 20;
@@ -46,25 +53,27 @@ export function underWayMost(perSecond: number, windowMs: number): number {
   return Math.floor((perSecond * windowMs) / 1_000 / RESPONSES_A_WINDOW);
 }
 
-/** Throws bad-input when the budget does not pay for one round. */
+/** With less budget fewer sizes, each measured twice as far as that goes. Throws bad-input when it does not pay for one round. */
 export function planSweep(wish: SweepWish): SweepPlan {
-  const { eachMs, budgetMs, seed } = wish;
-  const affordable = Math.floor(budgetMs / eachMs);
+  const { eachMs, budgetMs, startUpMs, begun, seed } = wish;
+  const leastMs = (wish.sizes?.length ?? SIZES_LEAST) * eachMs;
+  const leftMs = begun ? Math.max(budgetMs - startUpMs, leastMs) : budgetMs - startUpMs;
+  const affordable = Math.floor(leftMs / eachMs);
   const sizes =
     wish.sizes ??
     spreadSizes(
       wish,
       Math.min(SIZES_MOST, Math.max(SIZES_LEAST, Math.floor(affordable / ROUNDS_WANTED))),
     );
-  if (affordable < sizes.length) {
+  if (leftMs < leastMs) {
     throw new PerfoptError(
       "bad-input",
-      `--budget ${formatDuration(budgetMs)} does not pay for ${sizes.length} sizes of about ${formatDuration(eachMs)} each`,
-      `give at least --budget ${Math.ceil((sizes.length * eachMs) / 1_000)}s, a shorter --window, or fewer --sizes`,
+      `--budget ${formatDuration(budgetMs)} does not pay for ${wish.sizes?.length ?? SIZES_LEAST} sizes of about ${formatDuration(eachMs)} each${startUpMs > 0 ? `, and ${formatDuration(startUpMs)} before them` : ""}`,
+      `give at least --budget ${Math.ceil((leastMs + startUpMs) / 1_000)}s, a shorter --window, ${wish.sizes ? "or fewer --sizes" : "or fewer sizes by --sizes"}`,
     );
   }
-  const rounds = Math.min(ROUNDS_MOST, Math.floor(affordable / sizes.length));
-  return { sizes, rounds, eachMs, budgetMs, seed };
+  const rounds = Math.min(ROUNDS_MOST, Math.max(1, Math.floor(affordable / sizes.length)));
+  return { sizes, rounds, eachMs, budgetMs: leftMs, seed };
 }
 
 /** What a person is told before anything is measured. */
@@ -85,13 +94,10 @@ function spreadSizes({ least, most, wanted }: SweepWish, count: number): readonl
     const near = [...sizes]
       .filter((each) => each !== least && each !== most && !wanted.includes(each))
       .toSorted((a, b) => Math.abs(Math.log(a / size)) - Math.abs(Math.log(b / size)))[0];
-    if (
-      near !== undefined &&
-      (sizes.size >= SIZES_MOST || Math.abs(near - size) <= SAME_SIZE * size)
-    ) {
+    if (near !== undefined && (sizes.size >= count || Math.abs(near - size) <= SAME_SIZE * size)) {
       sizes.delete(near);
     }
-    if (sizes.size < SIZES_MOST) sizes.add(size);
+    if (sizes.size < count) sizes.add(size);
   }
   return [...sizes].toSorted((a, b) => a - b);
 }
@@ -126,6 +132,7 @@ export async function runSweep(
       const result = await orInvalid(size, signal, () => measure(size, plan.seed + round));
       measured.push({ ...result, from: `measurement ${measured.length + 1}` });
       if (measured.length === HOPELESS) refuseHopeless(measured);
+      if (measured.length === DISTURBED) refuseDisturbed(measured);
     }
   }
   return measured;
@@ -138,6 +145,16 @@ function refuseHopeless(measured: readonly PoolMeasurement[]): void {
     "cannot-measure",
     `no request succeeded: ${measured[0]?.invalidBecause?.join("; ") ?? "nothing was answered"}`,
     "check that the service runs, and send one of the requests by hand",
+  );
+}
+
+/** What is used is a matter of --busy-machine; that a quiet moment comes soon is not to be hoped for. */
+function refuseDisturbed(measured: readonly PoolMeasurement[]): void {
+  if (!measured.every(({ machineBusy }) => machineBusy)) return;
+  throw new PerfoptError(
+    "cannot-measure",
+    `other work on the machine spoiled the first ${measured.length} measurements: ${measured[0]?.invalidBecause?.join("; ") ?? ""}`,
+    "wait until the machine is quiet, or give --busy-machine to use such measurements; they can say no more than UNCLEAR",
   );
 }
 

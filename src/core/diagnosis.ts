@@ -56,6 +56,8 @@ export interface DoctorEvidence {
   /** Absent: no statement is read row by row, or statements could not be read; then `statementsMeasured` is false. */
   readonly statement?: StatementEvidence;
   readonly statementsMeasured: boolean;
+  /** Answers of the loaded window by status code, as the load engine counts them. */
+  readonly statuses?: Readonly<Record<string, number>>;
   /** What the target cannot have, such as `redis` where its file names none. */
   readonly absent?: readonly Bottleneck[];
   /** False where the user said that the machine is busy and is to be measured all the same. */

@@ -24,6 +24,8 @@ export interface PoolMeasurement {
   readonly from: string;
   /** Why it cannot be used, where that is known already. */
   readonly invalidBecause?: readonly string[];
+  /** Whether other work on the machine is among the reasons. */
+  readonly machineBusy?: boolean;
   readonly inside?: PoolInside;
 }
 
@@ -120,6 +122,17 @@ export interface ServerLimit {
   readonly copies: number;
 }
 
+/** What decides where the measured throughput does not: the size it would choose may not be set. */
+export interface PoolBound {
+  readonly by: "server-limit" | "deadlock-floor" | "setting";
+  /** The least or the most that may be set, counted as the sizes are. */
+  readonly size: number;
+  /** What throughput alone would choose. */
+  readonly unbounded: number;
+  /** Of the best measured, lost by the chosen size; 0 to 1. */
+  readonly costShare: number;
+}
+
 export interface IdleAdvice {
   /** Absent where no connection would be closed for idleness. */
   readonly idleTimeoutMs?: number;
@@ -144,13 +157,24 @@ export interface PoolAdvice {
   readonly format: "perfopt-pool-advice/1";
   readonly source: string;
   readonly subject: PoolSubject;
-  /** `sized`: measured on both sides. `edge`: the largest or smallest size was the best, so a better one may lie beyond. `unclear`: too few points to say. */
-  readonly verdict: "sized" | "edge" | "unclear";
+  /**
+   * `sized`: measured on both sides. `bounded`: a limit decides, and not throughput. `edge`: the largest or smallest size was the best,
+   * so a better one may lie beyond. `unclear`: what was measured does not carry an answer.
+   */
+  readonly verdict: "sized" | "bounded" | "edge" | "unclear";
   readonly headline: string;
-  /** Of the pool, where it is known. */
+  /** Of the pool of one process, where it is known. */
   readonly present?: number;
-  /** The smallest size within 2 % of the best, within floor and limit. */
+  /** Of the service. Only where sizes count the connections of all of them together; `floor` and `limit` are of one process always. */
+  readonly processes?: number;
+  /** The smallest size within 2 % of the best, within floor and limit. Absent where the verdict is unclear. */
   readonly recommended?: number;
+  /** Of that, for the pool of each process; where sizes count all processes together. */
+  readonly recommendedEach?: number;
+  /** Where it decides. */
+  readonly bound?: PoolBound;
+  /** Of the verdict unclear: why. */
+  readonly unclearBecause: readonly string[];
   readonly best: number;
   readonly points: readonly PoolPoint[];
   readonly leftOut: readonly PoolLeftOut[];

@@ -8,6 +8,7 @@ import {
 } from "../core/diagnosis.ts";
 import { formatQuantity } from "../core/metric.ts";
 import { causesOf } from "./explain.ts";
+import { failingOf, type Failing } from "./failing.ts";
 import { nextFor, type NextContext } from "./next.ts";
 import { refusalOf } from "./refusals.ts";
 import { rowsOf } from "./rows.ts";
@@ -28,20 +29,24 @@ export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagno
     })),
     rows: rowsOf(evidence, judged, findings),
   };
+  const failing = failingOf(evidence);
+  // Before the machine is judged: no neighbour makes a service answer with errors.
+  if (failing?.when === "always") return { ...failed(failing, context), ...told, exonerated: [] };
   const refusal = refusalOf(evidence);
   if (refusal) {
     const headline =
       refusal.verdict === "host"
         ? "The machine was too noisy: whatever the numbers say may be its neighbours' doing."
         : "The load itself was not what it should have been, so that its numbers say nothing about the service.";
-    return { ...refused(refusal.verdict, headline, refusal.because, context), ...told };
+    const because = [...(failing ? [failing.words] : []), ...refusal.because];
+    return { ...refused(refusal.verdict, headline, because, context), ...told };
   }
   const [first] = findings;
   if (first) {
     const { bottleneck, sentence, certainty, next } = first;
     return {
       verdict: bottleneck,
-      headline: sentence,
+      headline: failing ? `Under this load ${failing.words}. ${sentence}` : sentence,
       because: [],
       certainty,
       findings,
@@ -49,6 +54,7 @@ export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagno
       ...told,
     };
   }
+  if (failing) return { ...failed(failing, context), ...told };
   return { ...nothingFound(evidence, told.unmeasured.length, context), ...told };
 }
 
@@ -69,6 +75,17 @@ function refused(
     findings: [],
     next: nextFor(verdict, context),
   };
+}
+
+/** Of what is broken no bottleneck is guessed. */
+function failed({ when, words }: Failing, context: NextContext): Answer {
+  const headline =
+    when === "always"
+      ? `The service fails: ${words}, with one request at a time too.`
+      : `The service fails under this load: ${words}.`;
+  const because = "what an error takes says nothing about what limits the service when it works";
+  const next = ["send one of the requests by hand and read the service's log: errors come first"];
+  return { ...refused("unknown", headline, [because], context), next };
 }
 
 function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: NextContext): Answer {

@@ -55,10 +55,30 @@ export function nextFor(verdict: Verdict, context: NextContext): readonly string
     case "host":
       return ["stop what else runs here and try again; --busy-machine diagnoses all the same"];
     case "unknown":
-      return ["see why above; perfopt doctor --environment looks at the machine alone"];
+      return whenUnknown(context);
     case "none":
       return [`perfopt bench --find-limit --slo 'p95<200ms'${sameRequests(context)}`];
   }
+}
+
+/** More to read from, or more to judge by. */
+function whenUnknown(context: NextContext): readonly string[] {
+  const { target, url } = context;
+  const more = "whose service.metrics, postgres and redis say where its metrics and stores are";
+  if (url !== undefined && target === undefined) {
+    return [
+      `perfopt doctor --target FILE${option("url", url)}, ${more}: docs/doctor.md, "When it is unknown"`,
+    ];
+  }
+  const again = `perfopt doctor${started(context)}${option("url", url)} --duration 20s`;
+  return [
+    `${again}, with nothing else running here: --busy-machine does not make up for that`,
+    ...(target === undefined
+      ? []
+      : [
+          `give ${target} what it lacks of service.metrics, postgres and redis: docs/doctor.md, "When it is unknown"`,
+        ]),
+  ];
 }
 
 /** A service that perfopt starts: every command that has --target means this by it. */

@@ -78,7 +78,7 @@ export function quotient(part: number | undefined, whole: number | undefined): n
  * The greatest of those that are known. All numbers of this kind are such that one more of them can only make a sign appear: what
  * was not measured never makes a rule fire.
  */
-export function most(...values: readonly (number | undefined)[]): number | undefined {
+function most(...values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);
 }

@@ -71,4 +71,6 @@ export const THRESHOLDS = {
   littleDifference: 0.05,
   completedShare: 0.99,
   errorRate: 0.01,
+  /** Own: where most answers are failures, the times are those of failing. */
+  failing: 0.5,
 } as const;

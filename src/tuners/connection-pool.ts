@@ -4,7 +4,7 @@ import type { LadderSettings, Measurement, Rung } from "../advise/concurrency/la
 import { fitSweep } from "../advise/concurrency/pool/fit.ts";
 import { adviseIdle } from "../advise/concurrency/pool/idle.ts";
 import { deadlockFloor, serverLimit } from "../advise/concurrency/pool/limits.ts";
-import { lawInWords } from "../advise/concurrency/pool/words.ts";
+import { lawInWords } from "../advise/concurrency/pool/headline.ts";
 import { metricOf, type MetricId } from "../core/metric.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Past, Step, TargetView } from "../core/observation.ts";

@@ -93,6 +93,7 @@ describe("a CSV", () => {
     const floor = ["--threads", "20", "--connections-per-request", "2"];
     expect(await adviceOf("--csv", "sweep.csv", ...floor)).toMatchObject({
       floor: { size: 21 },
+      verdict: "bounded",
       recommended: 32,
     });
   });
@@ -126,6 +127,11 @@ describe("refuses, with exit code 2 and what to do", () => {
       "clients,tps\n4,10\n5\n",
       /written\.csv:3: expected a throughput, found none/,
     ],
+    [
+      "a number below zero",
+      "clients,tps\n1,10\n2,-3\n",
+      /written\.csv:3: throughput is -3, and cannot be below zero/,
+    ],
     ["a broken quote", 'clients,tps\n1,"10\n', /written\.csv.*Quote/],
   ])("%s", async (_, text, words) => {
     const { code, err, out } = await advise("--csv", await csv(text));
@@ -135,7 +141,17 @@ describe("refuses, with exit code 2 and what to do", () => {
 
   test.each<[what: string, args: readonly string[], words: RegExp]>([
     ["a file that is not there", ["--csv", "none.csv"], /none\.csv could not be read/],
+    [
+      "a folder that no file system makes",
+      ["--csv", "sweep.csv", "--output", "/proc/perfopt/x"],
+      /--output \/proc\/perfopt\/x: the folder could not be made/,
+    ],
     ["two sources", ["--csv", "sweep.csv", "--url", "http://h"], /two sources/],
+    [
+      "senders that do not exercise the sizes",
+      ["--sizes", "2,4,8", "--senders", "8"],
+      /--senders 8: a pool of 8 is exercised by more than 8/,
+    ],
     ["no count", ["--csv", "sweep.csv", "--cores", "many"], /--cores many/],
     [
       "half a deadlock",
@@ -147,7 +163,7 @@ describe("refuses, with exit code 2 and what to do", () => {
       ["--url", "http://h", "--sizes", "1,1,2"],
       /3 to 20 different sizes, found 2/,
     ],
-    ["a budget too small", ["--url", "http://h", "--budget", "6s"], /does not pay for 6 sizes/],
+    ["a budget too small", ["--url", "http://h", "--budget", "6s"], /does not pay for 4 sizes/],
   ])("%s", async (_, args, words) => {
     const { code, err, out } = await advise(...args);
     expect(err).toMatch(words);

@@ -1,8 +1,12 @@
 /** `perfopt doctor` as a process, on a sick service with real stores. A healthy one is in test/doctor/bench.test.ts. */
+import { once } from "node:events";
 import { chmodSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { faults, writeTarget, type Fault } from "../../bench/doctor/faults.ts";
+import { contextOf } from "../../src/cli/context.ts";
+import { main } from "../../src/cli/main.ts";
 import type { DoctorResult, EnvironmentResult } from "../../src/core/diagnosis.ts";
 import { makePlace, perfopt, type Place } from "./perfopt.ts";
 
@@ -85,16 +89,39 @@ test.each([
   expect(err).toContain(message.replace("there is no workload", "defines no workload none-such"));
 });
 
-test("a URL that nobody answers at is no diagnosis", async () => {
-  const { code, err } = await perfopt(place, [
-    "doctor",
-    "--url",
-    "http://127.0.0.1:9/",
-    "--rate",
-    "5",
-    "--duration",
-    "500ms",
-  ]);
+/** The same without a process. */
+async function inProcess(...args: readonly string[]) {
+  let err = "";
+  const context = { ...contextOf(args), home: place.home, out: () => {} };
+  const code = await main(args, { ...context, err: (text) => void (err += text) });
+  return { code, err };
+}
+
+test("a URL at which nothing listens is said at once, without any load", async () => {
+  const { code, err } = await inProcess("doctor", "--url", "http://127.0.0.1:1/", "--rate", "5");
   expect(code).toBe(3);
-  expect(err).not.toContain("defect");
+  expect(err).toContain("the service at http://127.0.0.1:1 cannot be reached: connection refused");
+  expect(err).not.toContain("light:");
+});
+
+test("a service that always answers 500 has no share of saturation: its statuses are named", async () => {
+  const server = createServer((_, response) => response.writeHead(500).end());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  try {
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const url = `http://127.0.0.1:${port}/`;
+    const { code, err } = await inProcess("doctor", "--url", url, ...SHORT);
+    expect(code).toBe(3);
+    expect(err).toMatch(/the service fails: 100 % of the requests failed \(500: \d+\)/);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+test("--environment refuses what it would ignore", async () => {
+  const { code, err } = await inProcess("doctor", "--environment", "--rate", "5", "--strict");
+  expect(code).toBe(2);
+  expect(err).toContain("does not go with --rate, --strict");
 });

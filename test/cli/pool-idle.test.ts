@@ -7,7 +7,7 @@ import { makeSample } from "../samples.ts";
 const pool = {
   size: 10,
   processes: 2,
-  windowMs: 1_000,
+  windowMs: 10_000,
   reconnectsPerMinuteMax: 6,
   idleTimeoutMs: 5_000,
 };
@@ -32,12 +32,17 @@ test("connections in use over the requests a second that were reached are how lo
   expect(caveat).toBeUndefined();
   expect(idle).toEqual({
     arrivalsMs: [3, 8],
-    observedMs: 1_000,
+    observedMs: 10_000,
     holdMs: 100,
     poolMax: 20,
     reconnectsPerMinuteMax: 6,
     presentTimeoutMs: 5_000,
   });
+});
+
+test("a window of less than ten seconds says nothing", async () => {
+  const look = await lookAtIdle(() => Promise.resolve(window()), { ...pool, windowMs: 3_000 });
+  expect(look).toEqual({ caveat: expect.stringContaining("3.00 s of arrivals are less than") });
 });
 
 test("a window that is invalid or cannot be measured is a caveat, and nothing else", async () => {

@@ -54,7 +54,7 @@ test.each(Object.entries(contexts))("for %s, every command has its options", asy
 test("a service's URL goes to those alone who mean a service by it", () => {
   const withUrl = commandsOf(URL_ONLY).filter((line) => line.includes("http://"));
   expect(new Set(withUrl.map((line) => partsOf(line).command.join(" ")))).toEqual(
-    new Set(["advise pool", "bench"]),
+    new Set(["advise pool", "bench", "doctor"]),
   );
   expect(nextFor("slow-query", URL_ONLY)).toEqual([expect.stringContaining("$DATABASE_URL")]);
   expect(nextFor("redis", URL_ONLY)).toEqual([expect.stringContaining("$REDIS_URL")]);
@@ -81,4 +81,19 @@ test("the phases are those of the persona", () => {
     (line) => / --phases (\S+)/.exec(line)?.[1]?.split(",") ?? [],
   );
   expect(new Set(strategies.map(({ name }) => name))).toEqual(new Set(named));
+});
+
+test.each(Object.entries(contexts))(
+  "for %s, an unknown verdict has a command to run",
+  (_, context) => {
+    const [first = "", ...others] = nextFor("unknown", context);
+    expect(first).toMatch(/^perfopt doctor --/);
+    expect([first, ...others].join(" ")).not.toContain("above");
+  },
+);
+
+test("of a bare URL nobody knows the metrics and stores: a target file says them", () => {
+  expect(nextFor("unknown", URL_ONLY)).toEqual([
+    expect.stringMatching(/--target FILE --url http.*service\.metrics, postgres and redis/),
+  ]);
 });

@@ -5,7 +5,7 @@ import { frame, plot, type LegendItem } from "../charts/frame.ts";
 import { linearScale, settingScale, trimmed, type Tick } from "../charts/scale.ts";
 import { colours, element, line, marker, path } from "../charts/svg.ts";
 import { countOf } from "../format.ts";
-import { peakInWords, sizesInWords } from "./words.ts";
+import { peakInWords, presentSize, sizesInWords } from "./words.ts";
 
 export interface PoolChart {
   /** Of a file, without its ending. */
@@ -31,12 +31,14 @@ export function poolChart(advice: PoolAdvice): PoolChart | undefined {
   if (points.length < 2) return undefined;
   const fitted = fit.kind === "fitted" ? fit : undefined;
   const sizes = points.map(({ size }) => size);
-  const x = settingScale(sizes, [plot.left, plot.right]);
+  const leftOut = leftOutMarks(advice);
+  const x = settingScale([...sizes, ...leftOut.map(({ size }) => size)], [plot.left, plot.right]);
   const curve = fitted ? curveOf(fitted, sizes, x.logarithmic) : [];
   const y = linearScale(
     [
       0,
       ...points.map(({ throughputHigh }) => throughputHigh),
+      ...leftOut.map(({ throughput }) => throughput),
       ...curve.map(([, throughput]) => throughput),
     ],
     [plot.bottom, plot.top],
@@ -46,7 +48,7 @@ export function poolChart(advice: PoolAdvice): PoolChart | undefined {
   return {
     name: "throughput-by-size",
     title,
-    alt: `${title}: ${points.map(({ size, throughput }) => `${size} gives ${significant(throughput)}/s`).join("; ")}${fitted ? `. ${peakInWords(fitted)}` : ""}${recommended === undefined ? "" : `. Chosen: ${recommended}`}`,
+    alt: `${title}: ${points.map(({ size, throughput }) => `${size} gives ${significant(throughput)}/s`).join("; ")}${fitted?.trusted ? `. ${peakInWords(fitted)}` : ""}${recommended === undefined ? "" : `. Chosen: ${recommended}`}`,
     svg: frame({
       title,
       subtitle: subtitleOf(fit),
@@ -62,10 +64,18 @@ export function poolChart(advice: PoolAdvice): PoolChart | undefined {
       marks: [
         ...(fitted ? peakMarks(fitted, sizes, x.at) : []),
         ...(fitted ? [curveMark(curve, fitted, x.at, y.at)] : []),
+        ...leftOut.map(({ size, throughput }) =>
+          marker("circle", [x.at(size), y.at(throughput)], colours.faint, true),
+        ),
         ...points.flatMap((point) => pointMarks(point, advice, x.at, y.at)),
       ],
     }),
   };
+}
+
+/** Those that have a place on the chart. */
+function leftOutMarks({ leftOut }: PoolAdvice): PoolAdvice["leftOut"] {
+  return leftOut.filter(({ throughput }) => Number.isFinite(throughput) && throughput > 0);
 }
 
 /** Over what was measured: what lies beyond is nobody's to draw. */
@@ -130,10 +140,11 @@ function peakMarks(fit: Fitted, sizes: readonly number[], x: At): readonly strin
 
 function pointMarks(
   { size, throughput, throughputLow, throughputHigh, measurements }: PoolPoint,
-  { recommended, present, subject }: PoolAdvice,
+  advice: PoolAdvice,
   x: At,
   y: At,
 ): readonly string[] {
+  const { recommended, subject } = advice;
   const chosen = size === recommended;
   const at = [x(size), y(throughput)] as const;
   return [
@@ -149,13 +160,14 @@ function pointMarks(
       chosen ? "diamond" : "circle",
       at,
       chosen ? colours.kept : colours.candidate,
-      subject !== "users" && size === present && !chosen,
+      subject !== "users" && size === presentSize(advice) && !chosen,
     ),
   ];
 }
 
 function legendOf(advice: PoolAdvice, fitted: Fitted | undefined): readonly LegendItem[] {
-  const { points, present, recommended, subject } = advice;
+  const { points, recommended, subject } = advice;
+  const present = presentSize(advice);
   const showsPresent =
     subject !== "users" && present !== recommended && points.some(({ size }) => size === present);
   return [
@@ -163,6 +175,9 @@ function legendOf(advice: PoolAdvice, fitted: Fitted | undefined): readonly Lege
     ...(showsPresent
       ? [{ shape: "circle", colour: colours.candidate, hollow: true, text: "now" } as const]
       : []),
+    ...(leftOutMarks(advice).length === 0
+      ? []
+      : [{ shape: "circle", colour: colours.faint, hollow: true, text: "left out" } as const]),
     ...(recommended === undefined
       ? []
       : [{ shape: "diamond", colour: colours.kept, text: `chosen: ${recommended}` } as const]),
@@ -184,6 +199,7 @@ function legendOf(advice: PoolAdvice, fitted: Fitted | undefined): readonly Lege
 
 function subtitleOf(fit: UslFit): string {
   if (fit.kind === "too-few-points") return fit.because;
+  if (!fit.trusted) return "the scalability law does not fit";
   const { sigma, kappa, rSquared } = fit;
   return `sigma ${significant(sigma)}, kappa ${significant(kappa)}, R² ${rSquared.toFixed(3)}`;
 }

@@ -12,10 +12,10 @@ import {
   type Marked,
 } from "../outputs/document.ts";
 import { COMMENT_LIMIT, renderDocument } from "../outputs/markdown.ts";
-import { intervalInWords, peakInWords } from "./words.ts";
+import { intervalInWords, peakInWords, presentSize } from "./words.ts";
 
 const SOURCE_CHARACTERS = 80;
-const HEADLINE_CHARACTERS = 300;
+const HEADLINE_CHARACTERS = 900;
 
 export function poolAdviceDocument(advice: PoolAdvice): Document {
   const { source, headline, reasons, caveats, idle } = advice;
@@ -44,13 +44,15 @@ export function poolAdviceMarkdown(advice: PoolAdvice): string {
   return renderDocument(poolAdviceDocument(advice), COMMENT_LIMIT) ?? "";
 }
 
-function wordOf({ verdict, recommended, present, subject }: PoolAdvice): Marked {
+function wordOf({ verdict, recommended, recommendedEach, present, subject }: PoolAdvice): Marked {
   if (verdict === "unclear") return { text: "UNCLEAR", tone: "warn" };
+  if (verdict === "bounded") return { text: "BOUNDED", tone: "warn" };
   if (verdict === "edge") return { text: "SIZED AT THE EDGE", tone: "warn" };
   if (subject === "users") return { text: "MEASURED", tone: "good" };
   if (present === undefined || recommended === undefined) return { text: "SIZED", tone: "good" };
-  if (recommended === present) return { text: "AS IT SHOULD BE", tone: "good" };
-  return { text: recommended < present ? "SMALLER" : "LARGER", tone: "good" };
+  const chosen = recommendedEach ?? recommended;
+  if (chosen === present) return { text: "AS IT SHOULD BE", tone: "good" };
+  return { text: chosen < present ? "SMALLER" : "LARGER", tone: "good" };
 }
 
 /** Names of the law keep their small letters. */
@@ -86,10 +88,15 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Columns that nothing was measured for are left out. */
-function pointsTable({ points, recommended, present, subject }: PoolAdvice): Block | undefined {
+function pointsTable(advice: PoolAdvice): Block | undefined {
+  const { points, recommended, subject, processes } = advice;
+  const present = presentSize(advice);
   const shown = COLUMNS.filter(({ cell }) => points.some((point) => cell(point) !== undefined));
   return table(
-    [subject === "users" ? "at a time" : "connections", ...shown.map(({ title }) => title)],
+    [
+      subject === "users" ? "at a time" : processes === undefined ? "connections" : "in all",
+      ...shown.map(({ title }) => title),
+    ],
     points.map((point) => [
       {
         text: `${point.size}${point.size === recommended ? " chosen" : ""}${subject !== "users" && point.size === present ? " now" : ""}`,
@@ -102,6 +109,9 @@ function pointsTable({ points, recommended, present, subject }: PoolAdvice): Blo
 
 function lawTable({ fit }: PoolAdvice): Block | undefined {
   if (fit.kind === "too-few-points") return { kind: "text", text: sentence(fit.because) };
+  // Numbers of a law that does not fit mean nothing.
+  if (!fit.trusted)
+    return list(["the scalability law does not fit", ...fit.problems].map(sentenceOf));
   const { lambda, sigma, kappa, rSquared, scatter, points, peakThroughput, confidence } = fit;
   const level = formatRatio(confidence).replace(".0 %", " %");
   return table(
@@ -149,7 +159,7 @@ function leftOutTable({ leftOut }: PoolAdvice): Block | undefined {
       from,
       String(size),
       Number.isFinite(throughput) ? significant(throughput) : "none",
-      shortened(why, 200),
+      shortened(why, 500),
     ]);
   return table(["where", "size", "per second", "why"], rows, [null, null, null, 70]);
 }

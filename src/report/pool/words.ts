@@ -1,5 +1,5 @@
 /** How the pool advice says N*, intervals and counts. */
-import type { PoolInterval, PoolPoint, UslFit } from "../../core/pool-advice.ts";
+import type { PoolAdvice, PoolInterval, PoolPoint, UslFit } from "../../core/pool-advice.ts";
 import { significant } from "../../core/units.ts";
 
 type Fitted = Extract<UslFit, { readonly kind: "fitted" }>;
@@ -16,4 +16,9 @@ export function intervalInWords({ low, high }: PoolInterval): string {
 
 export function sizesInWords(points: readonly PoolPoint[]): string {
   return points.length === 1 ? "1 size" : `${points.length} sizes`;
+}
+
+/** The pool as it is, counted as the sizes are. */
+export function presentSize({ present, processes = 1 }: PoolAdvice): number | undefined {
+  return present === undefined ? undefined : present * processes;
 }

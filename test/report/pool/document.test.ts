@@ -51,7 +51,7 @@ describe("the document", () => {
     const bad = { size: 3, throughput: 5, underWay: 3, responseMs: 1, from: "line 77" };
     const markdown = poolAdviceMarkdown(adviceOf([...read.slice(0, 3), bad]));
     expect(markdown).toMatch(/\| line 77 \| 3 \| 5\.00 \| Little's law/);
-    expect(markdown).toMatch(/Too few points: 3 of 3 sizes/);
+    expect(markdown).toMatch(/Too few points for the law: 3 points at 3 sizes/);
   });
 });
 

@@ -11,15 +11,22 @@ import { curveOf, fitSweep } from "./fit.ts";
 import { adviseIdle, type IdleQuestion } from "./idle.ts";
 import { deadlockFloor, formulasOf, serverLimit } from "./limits.ts";
 import { pointsOf, sortMeasurements } from "./points.ts";
-import { caveatsOf, headlineOf, reasonsOf } from "./words.ts";
+import { unclearBecause } from "./trust.ts";
+import { eachOf, headlineOf, whyUnclear } from "./headline.ts";
+import { caveatsOf, reasonsOf } from "./words.ts";
 
 export interface PoolQuestion {
   /** For people: a file, a service. */
   readonly source: string;
   readonly subject: PoolSubject;
   readonly measurements: readonly PoolMeasurement[];
-  /** The pool's size as it is. */
+  /** The size of the pool of one process, as it is. */
   readonly present?: number;
+  /** Of the service, where sizes count the connections of all of them together. */
+  readonly processes?: number;
+  /** Whether perfopt measured it, each measurement one window. */
+  readonly live?: boolean;
+  readonly busyMachine?: boolean;
   /** Of the database's machine. */
   readonly cores?: number;
   readonly deadlock?: { readonly threads: number; readonly connectionsEach: number };
@@ -35,18 +42,22 @@ export interface PoolQuestion {
 /** Throws cannot-measure when no measurement may be used; its message has the first reason. */
 export function advisePool(question: PoolQuestion): PoolAdvice {
   const { subject, source, present, seed, cores } = question;
-  const { used, leftOut } = sortMeasurements(question.measurements);
+  const { used, leftOut } = sortMeasurements(question.measurements, subject);
   if (used.length === 0) throw nothingUsable(question, leftOut);
   const fit = fitSweep(used, seed);
   const curve = curveOf(fit);
-  const points = pointsOf(used, curve);
-  const bounds = boundsOf(question);
-  const choice = choose(points, bounds);
-  const processes = question.server?.processes ?? 1;
   const trusted = fit.kind === "fitted" && fit.trusted ? curve : undefined;
+  const points = pointsOf(used, trusted ?? (() => undefined));
+  const bounds = boundsOf(question);
+  const { live = false, busyMachine = false } = question;
+  const doubts = unclearBecause({ points, fit, live, busyMachine });
+  const choice = choose(points, bounds, doubts.length === 0);
+  const processes = question.processes === undefined ? (question.server?.processes ?? 1) : 1;
   const formulas = subject === "users" ? [] : formulasOf(cores, points, trusted, processes);
   const idle = question.idle && adviseIdle(question.idle);
-  const facts = { question, points, fit, choice, bounds, leftOut, formulas };
+  const facts = { question, points, fit, choice, bounds, leftOut, formulas, doubts };
+  const recommended = choice.verdict === "unclear" ? undefined : choice.recommended;
+  const each = recommended && eachOf(facts, recommended.size);
   return {
     format: "perfopt-pool-advice/1",
     source,
@@ -54,7 +65,11 @@ export function advisePool(question: PoolQuestion): PoolAdvice {
     verdict: choice.verdict,
     headline: headlineOf(facts),
     ...(present === undefined ? {} : { present }),
-    ...(choice.recommended ? { recommended: choice.recommended.size } : {}),
+    ...(question.processes === undefined ? {} : { processes: question.processes }),
+    ...(recommended ? { recommended: recommended.size } : {}),
+    ...(each === undefined ? {} : { recommendedEach: each }),
+    ...(recommended && choice.bound ? { bound: choice.bound } : {}),
+    unclearBecause: choice.verdict === "unclear" ? whyUnclear(facts) : [],
     best: choice.best.size,
     points,
     leftOut,
@@ -69,9 +84,17 @@ export function advisePool(question: PoolQuestion): PoolAdvice {
 }
 
 /** What may be opened concerns connections; users are no connections. */
-function boundsOf({ subject, deadlock, server, sizeMin, sizeMax }: PoolQuestion): Bounds {
+function boundsOf({
+  subject,
+  processes,
+  deadlock,
+  server,
+  sizeMin,
+  sizeMax,
+}: PoolQuestion): Bounds {
   if (subject === "users") return {};
   return {
+    ...(processes === undefined ? {} : { pools: processes }),
     ...(deadlock ? { floor: deadlockFloor(deadlock.threads, deadlock.connectionsEach) } : {}),
     ...(server ? { limit: serverLimit(server) } : {}),
     ...(sizeMin === undefined ? {} : { sizeMin }),
@@ -80,7 +103,7 @@ function boundsOf({ subject, deadlock, server, sizeMin, sizeMax }: PoolQuestion)
 }
 
 function nothingUsable(
-  { source, measurements }: PoolQuestion,
+  { source, measurements, live }: PoolQuestion,
   leftOut: PoolAdvice["leftOut"],
 ): PerfoptError {
   const [first] = leftOut;
@@ -88,6 +111,10 @@ function nothingUsable(
   return new PerfoptError(
     "cannot-measure",
     `${source} has ${measurements.length} measurements, and none of them can be used${why}`,
-    "measure throughput and mean response over the same time, without pauses of the clients",
+    measurements.some(({ machineBusy }) => machineBusy)
+      ? "wait until the machine is quiet, or give --busy-machine to use such measurements"
+      : live
+        ? "give a longer --window, or smaller --sizes"
+        : "measure throughput and mean response over the same time, without pauses of the clients",
   );
 }

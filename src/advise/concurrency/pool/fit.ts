@@ -20,8 +20,8 @@ const POINTS_LEAST = 6;
 export const SIZES_LEAST = 4;
 const UNKNOWNS = 3;
 /** A curve that leaves more than a tenth of the differences unexplained explains too little to be quoted, unless there are hardly any. */
-const R_SQUARED_LEAST = 0.9;
-const SCATTER_MOST = 0.1;
+export const R_SQUARED_LEAST = 0.9;
+export const SCATTER_MOST = 0.1;
 /** Residuals in one direction for a stretch of sizes, this unlikely by chance and this large, are another shape. */
 const PATTERN_P = 0.05;
 const PATTERN_SCATTER_LEAST = 0.03;
@@ -36,12 +36,16 @@ export function fitSweep(points: readonly ThroughputPoint[], seed: number): UslF
   if (points.length < POINTS_LEAST || sizes < SIZES_LEAST) {
     return {
       kind: "too-few-points",
-      because: `too few points: ${points.length} of ${sizes} sizes, and the law needs at least ${POINTS_LEAST} of ${SIZES_LEAST}`,
+      because: `too few points for the law: ${counted(points.length, "point")} at ${counted(sizes, "size")}; needs ${POINTS_LEAST} points at ${SIZES_LEAST} sizes`,
     };
   }
   const usl = fitUsl(points);
   if (!usl) return { kind: "too-few-points", because: "the points do not determine the law" };
   return describe(points, usl, seed);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The fitted curve of a fit; undefined without one. */
@@ -93,7 +97,8 @@ function describe(points: readonly ThroughputPoint[], usl: Usl, seed: number): U
     refits: REFITS,
     extrapolated,
     trusted: doubts.length === 0,
-    problems: [...doubts, ...notes],
+    // What follows from a law that is not believed is not said.
+    problems: doubts.length > 0 ? doubts : notes,
   };
 }
 

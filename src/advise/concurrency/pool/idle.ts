@@ -15,16 +15,19 @@ export interface IdleQuestion {
   readonly presentTimeoutMs?: number;
 }
 
+/** Shorter looks say nothing of timeouts, which are of seconds at least. */
+export const IDLE_OBSERVED_MS_LEAST = 10_000;
 /** Of arrivals, those that find enough connections open. */
 const BURST_SHARE = 0.99;
 
 /**
  * Plays the arrivals on a pool that hands out the connection given back last, as node-postgres, HikariCP's thread-local list and most
- * others do: the first ones are busy all the time, and the last ones idle between bursts. Undefined without arrivals.
+ * others do: the first ones are busy all the time, and the last ones idle between bursts. Undefined without arrivals, and for a look
+ * that was too short.
  */
 export function adviseIdle(question: IdleQuestion): IdleAdvice | undefined {
   const { arrivalsMs, observedMs, reconnectsPerMinuteMax, presentTimeoutMs } = question;
-  if (arrivalsMs.length === 0 || !(observedMs > 0)) return undefined;
+  if (arrivalsMs.length === 0 || !(observedMs >= IDLE_OBSERVED_MS_LEAST)) return undefined;
   const { gapsMs, inUse } = playPool(question);
   const minutes = observedMs / 60_000;
   // So many gaps may be longer than the timeout.

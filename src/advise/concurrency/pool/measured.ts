@@ -2,6 +2,9 @@
 import type { PoolInside, PoolMeasurement } from "../../../core/pool-advice.ts";
 import type { Sample } from "../../../core/sample.ts";
 
+/** Those that --busy-machine passes over. */
+const MACHINE_CHECKS: readonly string[] = ["host-pressure", "host-steal"];
+
 /**
  * Of a closed loop: its throughput is spoiled by whatever hinders the generator or the machine, but not by requests that left a
  * moment late, which is all that `generator-lag` says.
@@ -26,6 +29,7 @@ export function measurementOf(
     latencyP99Ms: load.latency.p99Ms,
     from: "",
     ...(spoiled.length > 0 ? { invalidBecause: spoiled.map(({ detail }) => detail) } : {}),
+    ...(spoiled.some(({ id }) => MACHINE_CHECKS.includes(id)) ? { machineBusy: true } : {}),
     inside: insideOf(metrics, throughput, connections),
   };
 }

@@ -5,6 +5,7 @@ import type {
   PoolLeftOut,
   PoolMeasurement,
   PoolPoint,
+  PoolSubject,
 } from "../../../core/pool-advice.ts";
 import { formatRatio, significant } from "../../../core/units.ts";
 
@@ -16,8 +17,14 @@ export interface Sorted {
   readonly leftOut: readonly PoolLeftOut[];
 }
 
-export function sortMeasurements(measurements: readonly PoolMeasurement[]): Sorted {
-  const judged = measurements.map((each) => ({ each, why: problemOf(each) }));
+export function sortMeasurements(
+  measurements: readonly PoolMeasurement[],
+  subject: PoolSubject,
+): Sorted {
+  const judged = measurements.map((each) => ({
+    each,
+    why: problemOf(each) ?? (subject === "pool" ? unexercised(each) : undefined),
+  }));
   return {
     used: judged.flatMap(({ each, why }) => (why === undefined ? [each] : [])),
     leftOut: judged.flatMap(({ each: { size, throughput, from }, why }) =>
@@ -32,6 +39,13 @@ function problemOf(measurement: PoolMeasurement): string | undefined {
   if (invalidBecause.length > 0) return invalidBecause.join("; ");
   if (!(throughput > 0 && Number.isFinite(throughput))) return "nothing was completed";
   return littleProblem(measurement);
+}
+
+/** A pool that is larger than what asks for it is as good as one of that size: which of them is faster is chance. */
+function unexercised({ size, underWay }: PoolMeasurement): string | undefined {
+  return underWay === undefined || size < underWay
+    ? undefined
+    : `not exercised: ${underWay} requests under way cannot use ${size} connections and still ask for more`;
 }
 
 /** J. Little, Operations Research 9, 1961: what is under way is throughput times response. Only where all three are known. */

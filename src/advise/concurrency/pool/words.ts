@@ -1,27 +1,16 @@
 /** Why one size won, why larger and smaller ones lost, and what was not seen: in sentences with their numbers. */
-import type {
-  PoolFormula,
-  PoolLeftOut,
-  PoolPoint,
-  PoolSubject,
-  UslFit,
-} from "../../../core/pool-advice.ts";
+import type { PoolPoint } from "../../../core/pool-advice.ts";
 import { formatDuration, formatRatio, significant } from "../../../core/units.ts";
-import type { PoolQuestion } from "./advise.ts";
-import { rangeOf, type Bounds, type Choice } from "./choose.ts";
-
-export interface Facts {
-  readonly question: PoolQuestion;
-  readonly points: readonly PoolPoint[];
-  readonly fit: UslFit;
-  readonly choice: Choice;
-  readonly bounds: Bounds;
-  readonly leftOut: readonly PoolLeftOut[];
-  readonly formulas: readonly PoolFormula[];
-}
+import { rangeOf } from "./choose.ts";
+import { boundInWords, perSecond, UNIT, type Facts } from "./headline.ts";
+import { overlapOf } from "./trust.ts";
 
 /** Below this a wait for a connection is none. */
 const WAIT_MS_LEAST = 0.05;
+/** Of the mean response: a shorter wait is not what makes a pool too small. */
+const WAIT_SHARE_LEAST = 0.05;
+/** Of the connections in use: a pool that has more to spare is not short of them. */
+const IN_USE_FULL = 0.8;
 /** Of the cores: the database has none to spare. */
 const CORES_FULL = 0.85;
 
@@ -29,51 +18,19 @@ const CORES_FULL = 0.85;
 const HELD_PER_EXECUTING = 4;
 const IDLING_LEAST = 1;
 
-const UNIT: Readonly<Record<PoolSubject, string>> = {
-  pool: "connections",
-  connections: "connections",
-  users: "requests at a time",
-};
-
-export function headlineOf(facts: Facts): string {
-  const { question, fit, choice, bounds } = facts;
-  const { recommended } = choice;
-  const { least, most } = rangeOf(bounds);
-  if (least > most) {
-    return `no size is safe: ${least} is the least without deadlocks, and ${most} the most that the server leaves`;
-  }
-  const law = lawInWords(fit);
-  if (!recommended) {
-    return `no size from ${least} to ${Number.isFinite(most) ? most : "more"} was measured, and none outside may be set; ${law}`;
-  }
-  const what = `${recommended.size} ${UNIT[question.subject]}`;
-  const how = `${perSecond(recommended.throughput)}, the smallest within 2 % of the best measured`;
-  const change =
-    question.subject === "users" || question.present === undefined
-      ? ""
-      : question.present === recommended.size
-        ? ", as it is now"
-        : ` (now ${question.present})`;
-  return `${what}${change}: ${how}; ${law}`;
-}
-
-/** `N* 9.8 (8.1 to 11.9)`, or why there is none. */
-export function lawInWords(fit: UslFit): string {
-  if (fit.kind === "too-few-points") return fit.because;
-  if (!fit.trusted) return "the scalability law does not fit";
-  if (fit.peak === undefined) return "the fitted curve never turns down";
-  const { low, high } = fit.peakInterval;
-  const range = `${low === undefined ? "?" : significant(low)} to ${high === undefined ? "no end" : significant(high)}`;
-  return `N* ${significant(fit.peak)} (${range})${fit.extrapolated ? ", extrapolated" : ""}`;
-}
-
 export function reasonsOf(facts: Facts): readonly string[] {
-  const { recommended } = facts.choice;
+  const { recommended, verdict } = facts.choice;
   if (!recommended) return boundReasons(facts);
+  const compared =
+    verdict === "unclear"
+      ? facts.doubts
+      : [
+          winnerReason(facts, recommended),
+          ...smallerReasons(facts, recommended),
+          ...largerReasons(facts, recommended),
+        ];
   return [
-    winnerReason(facts, recommended),
-    ...smallerReasons(facts, recommended),
-    ...largerReasons(facts, recommended),
+    ...compared,
     ...lawReasons(facts, recommended),
     ...littleReasons(facts, recommended),
     ...boundReasons(facts),
@@ -81,23 +38,64 @@ export function reasonsOf(facts: Facts): readonly string[] {
   ];
 }
 
-function winnerReason({ choice: { best } }: Facts, recommended: PoolPoint): string {
+function winnerReason(facts: Facts, recommended: PoolPoint): string {
+  const { best, bound } = facts.choice;
+  const reached = `${recommended.size} reached ${formatRatio(recommended.shareOfBest)} of the best measured (${perSecond(best.throughput)} at ${best.size})`;
+  if (bound) {
+    const exact =
+      bound.size === recommended.size
+        ? ""
+        : `; ${bound.size} itself was not measured, and ${recommended.size} is the best choice of the sizes that were`;
+    return `by throughput it would be ${bound.unbounded}, which ${boundInWords(facts, bound)} forbids: ${reached}${exact}`;
+  }
   if (best === recommended) {
     return `${recommended.size} measured best, ${perSecond(best.throughput)}`;
   }
-  return `${recommended.size} reached ${formatRatio(recommended.shareOfBest)} of the best measured (${perSecond(best.throughput)} at ${best.size}): as good, and smaller, which frees memory and shortens queues inside the database`;
+  return `${reached}: as good, and smaller, which frees memory and shortens queues inside the database`;
 }
 
-function smallerReasons({ points }: Facts, recommended: PoolPoint): readonly string[] {
+function smallerReasons({ points, bounds, fit }: Facts, recommended: PoolPoint): readonly string[] {
   const smaller = points.findLast(({ size }) => size < recommended.size);
   if (!smaller) return [];
+  const share = `${formatRatio(smaller.shareOfBest)} of the best`;
+  if (smaller.size < rangeOf(bounds).least) {
+    return [`${smaller.size} measured ${share}, and is less than may be set`];
+  }
+  const overlap = overlapOf(smaller, recommended, fit);
+  if (overlap !== undefined) {
+    return [`${smaller.size} measured ${share}, but may be as good: ${overlap}`];
+  }
   const { waitMs } = smaller.inside;
   const response = smaller.responseMs;
   const waited =
     waitMs === undefined || waitMs < WAIT_MS_LEAST
       ? ""
       : `; there a connection was waited for ${formatDuration(waitMs)}${response === undefined ? "" : ` (mean response ${formatDuration(response)})`}, with ${recommended.size} ${waitOf(recommended)}`;
-  return [`${smaller.size} is too small: ${formatRatio(smaller.shareOfBest)} of the best${waited}`];
+  return [`${smaller.size} is too small: ${share}${waited}`];
+}
+
+/** What the next smaller pool told of itself, where that does not look like a pool that is too small. */
+function contradictions({ question, points, choice }: Facts): readonly string[] {
+  const { recommended } = choice;
+  if (!recommended || question.subject === "users") return [];
+  const smaller = points.findLast(({ size }) => size < recommended.size);
+  if (!smaller) return [];
+  const { responseMs, inside } = smaller;
+  const { waitMs, inUse } = inside;
+  const connections =
+    smaller.size * (question.processes === undefined ? (question.server?.processes ?? 1) : 1);
+  const signs = [
+    ...(waitMs !== undefined && responseMs !== undefined && waitMs < WAIT_SHARE_LEAST * responseMs
+      ? [`a connection was waited for ${formatDuration(waitMs)} of ${formatDuration(responseMs)}`]
+      : []),
+    ...(inUse !== undefined && inUse < IN_USE_FULL * connections
+      ? [`${significant(inUse)} of ${connections} connections were in use`]
+      : []),
+  ];
+  if (signs.length === 0) return [];
+  return [
+    `with ${smaller.size} ${signs.join(" and ")}, which does not look like a pool that is too small: that ${recommended.size} measured better may have another cause, or none`,
+  ];
 }
 
 function waitOf({ inside: { waitMs } }: PoolPoint): string {
@@ -109,7 +107,10 @@ function waitOf({ inside: { waitMs } }: PoolPoint): string {
 }
 
 /** Of the largest measured, which shows it best. */
-function largerReasons({ points, question }: Facts, recommended: PoolPoint): readonly string[] {
+function largerReasons(
+  { points, question, bounds }: Facts,
+  recommended: PoolPoint,
+): readonly string[] {
   const largest = points.at(-1);
   if (!largest || largest.size <= recommended.size) return [];
   const share = largest.throughput / recommended.throughput;
@@ -120,7 +121,11 @@ function largerReasons({ points, question }: Facts, recommended: PoolPoint): rea
         ? `gives ${formatRatio(share - 1)} more`
         : "gives no more throughput";
   const tail = tailChange(recommended, largest);
-  return [`${largest.size} ${change}${tail}`, ...coreReasons(question.cores, recommended)];
+  const forbidden = largest.size > rangeOf(bounds).most ? ", and is more than may be set" : "";
+  return [
+    `${largest.size} ${change}${tail}${forbidden}`,
+    ...coreReasons(question.cores, recommended),
+  ];
 }
 
 function tailChange(small: PoolPoint, large: PoolPoint): string {
@@ -216,16 +221,17 @@ function littleReasons(
   ];
 }
 
-function boundReasons({ bounds: { floor, limit } }: Facts): readonly string[] {
+function boundReasons({ bounds: { floor, limit, pools } }: Facts): readonly string[] {
+  const inAll = (size: number) => (pools === undefined ? "" : `, ${size * pools} in all`);
   return [
     ...(floor
       ? [
-          `deadlock floor: ${floor.threads} requests at a time that hold ${floor.connectionsEach} connections each need at least ${floor.threads} x (${floor.connectionsEach} - 1) + 1 = ${floor.size}`,
+          `deadlock floor: ${floor.threads} requests at a time that hold ${floor.connectionsEach} connections each need at least ${floor.threads} x (${floor.connectionsEach} - 1) + 1 = ${floor.size}${pools === undefined ? "" : ` for each pool${inAll(floor.size)}`}`,
         ]
       : []),
     ...(limit
       ? [
-          `server limit: (${limit.maxConnections} of max_connections - ${limit.reserved} reserved - ${limit.others} of others) / (${limit.processes} processes x ${limit.copies} copies) = ${limit.size} for each pool`,
+          `server limit: (${limit.maxConnections} of max_connections - ${limit.reserved} reserved - ${limit.others} of others) / (${limit.processes} processes x ${limit.copies} copies) = ${limit.size} for each pool${inAll(limit.size)}`,
         ]
       : []),
   ];
@@ -242,14 +248,15 @@ function formulaReasons({ formulas }: Facts): readonly string[] {
   ];
 }
 
-export function caveatsOf({ question, choice, leftOut, points, fit }: Facts): readonly string[] {
+export function caveatsOf(facts: Facts): readonly string[] {
+  const { question, choice, leftOut, points, fit } = facts;
   const { subject, caveats } = question;
-  const scatter = fit.kind === "fitted" ? fit.scatter : 0;
+  const scatter = fit.kind === "fitted" && fit.trusted ? fit.scatter : 0;
   return [
-    ...choice.edges.map((edge) =>
+    ...(choice.verdict === "unclear" ? [] : choice.edges).map((edge) =>
       edge === "larger"
         ? `throughput still rose at the largest size measured (${points.at(-1)?.size}): a larger one may be better`
-        : `the smallest size measured (${choice.recommended?.size}) was as good as any: a smaller one may do`,
+        : `the smallest size measured (${points[0]?.size}) was as good as any: a smaller one may do`,
     ),
     ...(scatter > 0.02
       ? [
@@ -262,12 +269,14 @@ export function caveatsOf({ question, choice, leftOut, points, fit }: Facts): re
           "each client is taken to hold one connection, as pgbench's do; behind PgBouncer count its server connections (default_pool_size), not its clients",
         ]
       : []),
+    ...contradictions(facts),
+    ...(question.processes === undefined
+      ? []
+      : [
+          `sizes are taken to be of all ${question.processes} processes together: where a row counts the clients of one process, leave --processes out`,
+        ]),
     ...caveats,
   ];
-}
-
-function perSecond(throughput: number): string {
-  return `${significant(throughput)}/s`;
 }
 
 /** kappa is small: three digits, in plain figures. */

@@ -60,7 +60,7 @@ describe("the choice", () => {
   });
 
   test("of repeated measurements is by their medians", () => {
-    const three = [0.9, 1, 1.4].flatMap((factor) =>
+    const three = [0.95, 1, 1.15].flatMap((factor) =>
       measurementsOf(readOnly).map((each) => ({ ...each, throughput: each.throughput * factor })),
     );
     const { points, recommended } = ask(three);
@@ -79,11 +79,10 @@ describe("the choice", () => {
 
   test("with few sizes is shown, and called unclear", () => {
     const advice = ask(measurementsOf(readOnly.slice(2, 5)));
-    expect(advice).toMatchObject({
-      verdict: "unclear",
-      recommended: 8,
-      fit: { kind: "too-few-points" },
-    });
+    expect(advice).toMatchObject({ verdict: "unclear", fit: { kind: "too-few-points" } });
+    expect(advice.recommended).toBeUndefined();
+    expect(advice.headline).toMatch(/^no size can be recommended: only 3 sizes could be used/);
+    expect(advice.headline).not.toMatch(/8 connections/);
   });
 });
 
@@ -107,6 +106,40 @@ describe("what bounds a pool", () => {
     const server = { maxConnections: 13, reserved: 3, others: 0, processes: 2, copies: 1 };
     const limit = ask(measurementsOf(readOnly), { server });
     expect(limit).toMatchObject({ recommended: 4, limit: { size: 5 } });
+  });
+
+  test("decides in words and numbers where throughput would choose another size", () => {
+    const server = { maxConnections: 13, reserved: 3, others: 0, processes: 2, copies: 1 };
+    const limit = ask(measurementsOf(readOnly), { server });
+    expect(limit).toMatchObject({
+      verdict: "bounded",
+      bound: { by: "server-limit", size: 5, unbounded: 8, costShare: expect.closeTo(0.091, 3) },
+    });
+    expect(limit.headline).toMatch(/server limit of 5 decides.*9\.1 % less than the best measured/);
+    expect(limit.reasons.join("\n")).not.toMatch(/as good, and smaller|within 2 %/);
+    const floor = ask(measurementsOf(readOnly), { deadlock: { threads: 20, connectionsEach: 2 } });
+    expect(floor).toMatchObject({ verdict: "bounded", bound: { by: "deadlock-floor", size: 21 } });
+    expect(floor.reasons.join("\n")).toMatch(/21 itself was not measured/);
+  });
+
+  test("of clients of all processes together is that of each, times their number", () => {
+    const advice = ask(measurementsOf(simpleUpdate), {
+      subject: "connections",
+      processes: 4,
+      present: 8,
+      server: { maxConnections: 100, reserved: 3, others: 0, processes: 4, copies: 1 },
+    });
+    expect(advice).toMatchObject({ recommended: 32, recommendedEach: 8, verdict: "sized" });
+    expect(advice.headline).toMatch(
+      /32 connections in all = 8 for each of 4 processes, as it is now/,
+    );
+    const scarce = ask(measurementsOf(simpleUpdate), {
+      subject: "connections",
+      processes: 4,
+      server: { maxConnections: 10, reserved: 3, others: 0, processes: 4, copies: 1 },
+    });
+    expect(scarce).toMatchObject({ recommended: 4, recommendedEach: 1, verdict: "bounded" });
+    expect(scarce.headline).toMatch(/server limit of 4 in all \(1 for each process\)/);
   });
 
   test("leaves nothing to choose where they cross, or where nothing was measured between them", () => {
@@ -139,6 +172,77 @@ describe("what bounds a pool", () => {
   });
 });
 
+/** The read-only sweep once for each factor. */
+function rounds(...factors: readonly number[]): readonly PoolMeasurement[] {
+  return factors.flatMap((factor) =>
+    measurementsOf(readOnly).map((each) => ({ ...each, throughput: each.throughput * factor })),
+  );
+}
+
+describe("what does not carry an answer", () => {
+  test.each<[what: string, PoolQuestion["measurements"], Partial<PoolQuestion>, RegExp]>([
+    ["one round", rounds(1), { live: true }, /one round/],
+    ["a busy machine", rounds(0.99, 1), { live: true, busyMachine: true }, /--busy-machine/],
+    ["scattered rounds", rounds(0.5, 1, 1.3), { live: true }, /rounds of the same size differ by/],
+    [
+      "scatter around the law",
+      measurementsOf(
+        [300, 90, 500, 120, 480, 100, 520].map((throughput, index) => ({
+          size: 2 ** index,
+          throughput,
+        })),
+      ),
+      {},
+      /scatter by .* around the scalability law/,
+    ],
+  ])("%s", (_, measurements, question, words) => {
+    const { verdict, recommended, headline, unclearBecause } = ask(measurements, question);
+    expect({ verdict, recommended }).toEqual({ verdict: "unclear", recommended: undefined });
+    expect(headline).toMatch(words);
+    expect(unclearBecause.join()).toMatch(words);
+  });
+
+  test("two quiet rounds do", () => {
+    expect(ask(rounds(0.99, 1), { live: true })).toMatchObject({
+      verdict: "sized",
+      recommended: 8,
+    });
+  });
+
+  test("sizes that so few senders do not exercise are in no number", () => {
+    const measured = rounds(0.99, 1).map((each) => ({ ...each, underWay: 32 }));
+    const { points, leftOut, headline } = ask(measured, { live: true });
+    expect(points.map(({ size }) => size)).toEqual([1, 2, 4, 8, 16]);
+    expect(leftOut[0]?.why).toMatch(/not exercised: 32 requests/);
+    expect(headline).toMatch(/6 of 16 measurements are left out: line 7 \(32\)/);
+  });
+
+  test("a smaller size whose rounds overlap is not called too small; what contradicts it is said", () => {
+    const measured = rounds(0.93, 1.07).map((each) => ({
+      ...each,
+      responseMs: 42,
+      inside: { waitMs: 0.8, inUse: each.size * 0.6 },
+    }));
+    const { reasons, caveats } = ask(measured, { live: true });
+    expect(reasons.join("\n")).toMatch(
+      /4 measured 90\.9 % of the best, but may be as good: its rounds/,
+    );
+    expect(reasons.join("\n")).not.toMatch(/too small/);
+    expect(caveats.join("\n")).toMatch(/waited for 800 µs of 42\.0 ms and 2\.40 of 4 connections/);
+  });
+
+  test("names the machine, and --busy-machine, where nothing else was wrong", () => {
+    const measured = rounds(1).map((each) => ({
+      ...each,
+      invalidBecause: ["others worked"],
+      machineBusy: true,
+    }));
+    expect(() => ask(measured, { live: true })).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("--busy-machine") }),
+    );
+  });
+});
+
 describe("measurements that cannot be right", () => {
   const good = measurementsOf(readOnly).map((each) => ({
     ...each,
@@ -151,7 +255,7 @@ describe("measurements that cannot be right", () => {
       each.size === 16 ? { ...each, responseMs: each.responseMs * 0.9 } : each,
     );
     const failed = { size: 32, throughput: 0, from: "line 99" };
-    const { leftOut, points, caveats } = ask([...paused, failed]);
+    const { leftOut, points, caveats } = ask([...paused, failed], { subject: "connections" });
     expect(leftOut).toMatchObject([
       { size: 16, from: "line 6", why: expect.stringMatching(/Little's law.* 14\.4 .* 16\.0 /) },
       { size: 32, from: "line 99", why: "nothing was completed" },
@@ -162,7 +266,10 @@ describe("measurements that cannot be right", () => {
 
   test("within 5 % of Little's law are used", () => {
     expect(
-      ask(good.map((each) => ({ ...each, responseMs: each.responseMs * 1.04 }))).leftOut,
+      ask(
+        good.map((each) => ({ ...each, responseMs: each.responseMs * 1.04 })),
+        { subject: "connections" },
+      ).leftOut,
     ).toEqual([]);
   });
 

@@ -82,9 +82,13 @@ test("the same points and seed give the same intervals; another seed gives nearl
 
 describe("few points", () => {
   test.each<[what: string, sizes: readonly number[], words: RegExp]>([
-    ["five points", [1, 2, 4, 8, 16], /too few points: 5 of 5 sizes/],
-    ["of three sizes", [1, 1, 2, 2, 4, 4], /too few points: 6 of 3 sizes/],
-    ["none", [], /too few points: 0/],
+    [
+      "five points",
+      [1, 2, 4, 8, 16],
+      /too few points for the law: 5 points at 5 sizes; needs 6 points at 4 sizes/,
+    ],
+    ["of three sizes", [1, 1, 2, 2, 4, 4], /too few points for the law: 6 points at 3 sizes/],
+    ["none", [], /too few points for the law: 0/],
   ])("%s are too few", (_, sizes, words) => {
     const fit = fitSweep(drawSweep({ lambda: 1, sigma: 0.1, kappa: 0.01 }, sizes, 0.01, 1), 42);
     expect(fit).toMatchObject({ kind: "too-few-points" });
