@@ -108,6 +108,12 @@ function next(ask: Ask<LoadBalancingObservation>): Step {
   return policyStep(ask, count, more.because);
 }
 
+function ofSaturation({ requestsPerSecond, saturationRequestsPerSecond }: Ask<unknown>): number {
+  return requestsPerSecond === undefined || !saturationRequestsPerSecond
+    ? 1
+    : requestsPerSecond / saturationRequestsPerSecond;
+}
+
 /** What a part of the work says: a step to take, or that it has ended and why. */
 type Part =
   | { readonly kind: "step"; readonly step: Step }
@@ -124,7 +130,7 @@ function processesStep(
   if (trial) return { kind: "ended", because: afterTrial(trial) };
   const limits = limitsOf(observation);
   const preset = numberSetting(strategy, "processes");
-  const idle = loopIdleBecause(metrics, present);
+  const idle = loopIdleBecause(metrics, present, ofSaturation(ask));
   if (idle !== undefined)
     return { kind: "ended", because: `more processes were not tried: ${idle}` };
   const probed = searchProbed({

@@ -28,6 +28,11 @@ test("a loop with time left exonerates the process", () => {
   expect(loopIdleBecause({ "service.eventLoopUtilization": 0.3 }, 1)).toMatch(/busy 30\.0 %/);
   expect(loopIdleBecause({ "service.eventLoopUtilization": 0.8 }, 1)).toBeUndefined();
   expect(loopIdleBecause({}, 1)).toBeUndefined();
+  // At 60 % of saturation a loop that is busy 40 % of the time is the one that will be short.
+  expect(loopIdleBecause({ "service.eventLoopUtilization": 0.4 }, 1, 0.6)).toBeUndefined();
+  expect(loopIdleBecause({ "service.eventLoopUtilization": 0.2 }, 1, 0.6)).toMatch(
+    /33\.3 % at saturation/,
+  );
 });
 
 test("the share of busy threads never asks for fewer threads than cores, latency may", () => {

@@ -14,7 +14,7 @@ export interface ProcessLimits {
 const ARMS = 2;
 /** More processes than this many to a core only take turns. */
 const PROCESSES_A_CORE = 2;
-/** Below this, one event loop has time left: requests wait for something that another process would wait for as well. */
+/** Below this at saturation, one event loop has time left: what the service waits for then is something else. */
 const LOOP_BUSY_LEAST = 0.5;
 
 /** The most processes worth trying: each has a pool of its own, and all pools of both arms have to fit into the server. */
@@ -44,10 +44,20 @@ export function machineFacts(metrics: MetricValues, cores: number): readonly str
   return [`${who} ${significant(used)} of ${cores} cores`];
 }
 
-/** Why another process cannot help; undefined when it may. */
-export function loopIdleBecause(metrics: MetricValues, processes: number): string | undefined {
+/**
+ * Why another process cannot help; undefined when it may. Judged by how busy the loop would be at saturation, as far as the present load is
+ * from it: work for the loop grows with the requests. `ofSaturation`: the present rate over the saturation rate, 1 where it is not known.
+ */
+export function loopIdleBecause(
+  metrics: MetricValues,
+  processes: number,
+  ofSaturation = 1,
+): string | undefined {
   const busy = metrics["service.eventLoopUtilization"];
-  if (busy === undefined || busy >= LOOP_BUSY_LEAST) return undefined;
+  if (busy === undefined) return undefined;
+  const atSaturation = Math.min(1, busy / Math.min(1, Math.max(0.1, ofSaturation)));
+  if (atSaturation >= LOOP_BUSY_LEAST) return undefined;
   const loops = processes === 1 ? "the event loop is" : "the event loops are";
-  return `${loops} busy ${formatRatio(busy)} of the time: what requests wait for is not the process, and another one would wait for it too`;
+  const then = ofSaturation < 1 ? `, and would be ${formatRatio(atSaturation)} at saturation` : "";
+  return `${loops} busy ${formatRatio(busy)} of the time${then}: what requests wait for is not the process, and another one would wait for it too`;
 }
