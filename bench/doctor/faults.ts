@@ -13,21 +13,16 @@ export interface Fault {
   readonly redisMemory?: string;
 }
 
-/** Rates that two cores hold, but for those whose fault is that they do not. */
+/** Rates at which two cores show the fault; of `queue-overload` and `cpu` they are more than the service can do. */
 export const faults: readonly Fault[] = [
   { name: "healthy", expected: "none", rate: "60" },
-  // A report holds the only connection for 3.5 ms at the least: at 140 a second few would meet there.
   { name: "pool-starved", expected: "pool-starved", rate: "200", env: { POOL_MAX: "1" } },
   { name: "slow-query", expected: "slow-query", rate: "25" },
   { name: "loop-blocked", expected: "loop-blocked", rate: "15" },
-  // Collections take 2.6 ms a request: at 25 a second that is 6 % of the time, and no sickness.
   { name: "gc", expected: "gc", rate: "80" },
   { name: "redis", expected: "redis", rate: "80", redisMemory: "3mb" },
-  // A derivation takes a thread for 11 to 15 ms: the only one is taken for most of the time.
   { name: "libuv", expected: "libuv", rate: "60", env: { UV_THREADPOOL_SIZE: "1" } },
-  // A job takes the one worker 10 ms at the least: 100 a second at best.
   { name: "queue-overload", expected: "queue-overload", rate: "200" },
-  // Counting takes 5 ms of CPU time and more: 200 a second at best.
   { name: "cpu", expected: "cpu", rate: "300" },
   { name: "slow-upstream", expected: "slow-upstream", rate: "30" },
 ];

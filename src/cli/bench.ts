@@ -1,12 +1,12 @@
 /** `perfopt bench`: measures one version of a service in several windows, or finds the most load that holds the SLOs. */
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import { PerfoptError } from "../core/errors.ts";
 import type { BenchResult } from "../core/result.ts";
 import { renderText } from "../report/outputs/outputs.ts";
 import { appendResult, checkHistory } from "../results/history.ts";
 import { runBench } from "./bench-session.ts";
 import type { Context } from "./context.ts";
-import { addLoadOptions, type LoadOptions } from "./load.ts";
+import { addLoadOptions, addSubjectOptions, type LoadOptions } from "./load.ts";
 import { addOutputOptions, checkOutputs, writeOutputs, type OutputOptions } from "./outputs.ts";
 
 export interface BenchOptions extends LoadOptions, OutputOptions {
@@ -32,17 +32,8 @@ export function addBench(program: Command, context: Context): void {
     .command("bench")
     .description(
       "measure one version: latency from the intended start, CPU, SQL and Redis a request",
-    )
-    .option("--target <file>", "the service (default: the bundled model registry)")
-    .option(
-      "--url <url>",
-      "a service that runs already; without --target its path is requested by GET",
-    )
-    .addOption(new Option("--method <method>", "of --url without --target").default("GET"))
-    .option("--header <header...>", "of --url without --target, such as 'authorization: Bearer x'")
-    .option("--body <json>", "of --url without --target")
-    .option("--scale <scale>", "size of the seeded data, where the target file seeds it");
-  addLoadOptions(command, { window: "5s", warmup: "1s" })
+    );
+  addLoadOptions(addSubjectOptions(command), { window: "5s", warmup: "1s" })
     .option(
       "--windows <number>",
       "measured windows (default: 5; 1 where the scenario changes the rate)",

@@ -1,6 +1,6 @@
 /** `perfopt doctor`: what limits a service at its load, with the evidence, or that nothing does, or why nobody can tell. */
 import { join } from "node:path";
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import type { DoctorResult, EnvironmentResult } from "../core/diagnosis.ts";
 import { PerfoptError, redactSecrets } from "../core/errors.ts";
 import { doctorDocument, environmentDocument } from "../report/doctor/document.ts";
@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import { checkEnvironment } from "./doctor-environment.ts";
 import { runDoctor } from "./doctor-session.ts";
 import { addFormatOptions, printDocument, type FormatOptions } from "./document.ts";
-import { addLoadOptions, type LoadOptions } from "./load.ts";
+import { addLoadOptions, addSubjectOptions, type LoadOptions } from "./load.ts";
 import { outputFolder } from "./output-folder.ts";
 
 interface DoctorOptions extends LoadOptions, FormatOptions {
@@ -34,17 +34,8 @@ export function addDoctor(program: Command, context: Context): void {
     .command("doctor")
     .description(
       "what limits a service: the bottleneck with its evidence, what is exonerated, what to run next",
-    )
-    .option("--target <file>", "the service (default: the bundled model registry)")
-    .option(
-      "--url <url>",
-      "a service that runs already; without --target its path is requested by GET",
-    )
-    .addOption(new Option("--method <method>", "of --url without --target").default("GET"))
-    .option("--header <header...>", "of --url without --target, such as 'authorization: Bearer x'")
-    .option("--body <json>", "of --url without --target")
-    .option("--scale <scale>", "size of the seeded data, where the target file seeds it");
-  addFormatOptions(addLoadOptions(command, { window: "5s", warmup: "1s" }))
+    );
+  addFormatOptions(addLoadOptions(addSubjectOptions(command), { window: "5s", warmup: "1s" }))
     .option("--duration <time>", "the same as --window")
     .option(
       "--environment",

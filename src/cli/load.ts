@@ -58,6 +58,20 @@ const LAG_SHARE_OF_GOAL = 0.05;
 /** A service that is used and does not drown: near saturation latency is queueing. */
 const SHARE_OF_SATURATION = 0.4;
 
+/** Which service: one that a target file starts, or one that runs already. */
+export function addSubjectOptions(command: Command): Command {
+  return command
+    .option("--target <file>", "the service (default: the bundled model registry)")
+    .option(
+      "--url <url>",
+      "a service that runs already; without --target its path is requested by GET",
+    )
+    .addOption(new Option("--method <method>", "of --url without --target").default("GET"))
+    .option("--header <header...>", "of --url without --target, such as 'authorization: Bearer x'")
+    .option("--body <json>", "of --url without --target")
+    .option("--scale <scale>", "size of the seeded data, where the target file seeds it");
+}
+
 export function addLoadOptions(
   command: Command,
   usual: { readonly window: string; readonly warmup: string },

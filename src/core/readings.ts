@@ -1,19 +1,23 @@
 /** What `perfopt doctor` reads of a service and its machine in one window: numbers by id, each with its resource and unit. */
 import type { Unit } from "./metric-shape.ts";
 
-export type Resource =
-  | "load"
-  | "generator"
-  | "machine"
-  | "process"
-  | "event loop"
-  | "garbage collection"
-  | "libuv threads"
-  | "connection pool"
-  | "database"
-  | "Redis"
-  | "job queue"
-  | "other services";
+/** In the order of the doctor's table. */
+export const resources = [
+  "load",
+  "generator",
+  "machine",
+  "process",
+  "event loop",
+  "garbage collection",
+  "libuv threads",
+  "connection pool",
+  "database",
+  "Redis",
+  "job queue",
+  "other services",
+] as const;
+
+export type Resource = (typeof resources)[number];
 
 interface ReadingShape {
   readonly id: string;

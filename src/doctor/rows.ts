@@ -1,6 +1,6 @@
 /** The table: every reading held against its threshold, resource by resource, as Gregg's USE method goes through them. */
 import type { DiagnosisRow, DoctorEvidence, Finding } from "../core/diagnosis.ts";
-import { readingOf, type ReadingId } from "../core/readings.ts";
+import { readingOf, resources, type ReadingId } from "../core/readings.ts";
 import { generatorSigns, hostSigns } from "./refusals.ts";
 import type { Judged } from "./rules.ts";
 import { lineForCpu, sign, thresholdInWords, type Sign } from "./signs.ts";
@@ -23,21 +23,6 @@ const INFORMATION: readonly ReadingId[] = [
   "db.idleInTransactionMean",
   "queue.offeredPerSecond",
   "queue.completedPerSecond",
-];
-
-const ORDER: readonly DiagnosisRow["resource"][] = [
-  "load",
-  "generator",
-  "machine",
-  "process",
-  "event loop",
-  "garbage collection",
-  "libuv threads",
-  "connection pool",
-  "database",
-  "Redis",
-  "job queue",
-  "other services",
 ];
 
 export function rowsOf(
@@ -63,9 +48,9 @@ export function rowsOf(
       .toSorted((left, right) => Number(right.fired) - Number(left.fired))
       .flatMap((each) => ruleRows(each, findings)),
   ];
-  return ORDER.flatMap((resource) => rows.filter((row) => row.resource === resource)).filter(
-    isFirst,
-  );
+  return resources
+    .flatMap((resource) => rows.filter((row) => row.resource === resource))
+    .filter(isFirst);
 }
 
 /** The same number may be a sign of several rules: it is shown once, where it weighs most. */

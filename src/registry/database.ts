@@ -89,7 +89,7 @@ export function openDatabase(config: RegistryConfig, observer: DatabaseObserver)
   };
 }
 
-async function inTransaction<T>(
+export async function inTransaction<T>(
   connection: Queryable,
   work: (connection: Queryable) => Promise<T>,
 ): Promise<T> {

@@ -1,7 +1,7 @@
 /** The schema of what `perfopt doctor --json` prints. */
 import { z } from "zod";
 import { bottlenecks, type Diagnosis, type DoctorResult } from "../core/diagnosis.ts";
-import { readings } from "../core/readings.ts";
+import { readings, resources } from "../core/readings.ts";
 import * as part from "./parts.ts";
 
 export function doctorSchema() {
@@ -84,20 +84,7 @@ function finding() {
 
 function row() {
   return z.object({
-    resource: z.enum([
-      "load",
-      "generator",
-      "machine",
-      "process",
-      "event loop",
-      "garbage collection",
-      "libuv threads",
-      "connection pool",
-      "database",
-      "Redis",
-      "job queue",
-      "other services",
-    ]),
+    resource: z.enum(resources),
     title: z.string(),
     unit: unit(),
     value: z.number().exactOptional(),

@@ -1,9 +1,10 @@
 // What the gateway answers itself: whether it lives, whether any worker is ready, and the metrics of all.
 
 import type { ServerResponse } from "node:http";
-import { Counter, Gauge, Registry } from "prom-client";
+import { Registry } from "prom-client";
 import { request } from "undici";
 import type { ErrorCode } from "../errors.ts";
+import { observeProcess } from "../runtime-metrics.ts";
 import { createPages } from "./pages.ts";
 
 export const OWN_PATHS = ["/healthz", "/readyz", "/metrics"] as const;
@@ -98,29 +99,6 @@ async function scrape(url: string): Promise<string | undefined> {
 
 function ownProcess(otherCpuSeconds: () => number): Registry {
   const registry = new Registry();
-  let seen = 0;
-  registry.registerMetric(
-    new Counter({
-      name: "process_cpu_seconds_total",
-      help: "User and system CPU time of the process",
-      registers: [],
-      collect() {
-        const { user, system } = process.cpuUsage();
-        const total = (user + system) / 1e6 + otherCpuSeconds();
-        this.inc(Math.max(0, total - seen));
-        seen = Math.max(seen, total);
-      },
-    }),
-  );
-  registry.registerMetric(
-    new Gauge({
-      name: "process_resident_memory_bytes",
-      help: "Resident memory of the process",
-      registers: [],
-      collect() {
-        this.set(process.memoryUsage.rss());
-      },
-    }),
-  );
+  observeProcess(registry, otherCpuSeconds);
   return registry;
 }

@@ -1,6 +1,7 @@
 // Database access of workers and sweeps: the pool is the requests' own, the statements are counted apart from theirs.
 
 import type { QueryResultRow } from "pg";
+import { inTransaction } from "../database.ts";
 import type { Database, Queryable } from "../database.ts";
 
 export type Background = Queryable & Pick<Database, "transaction">;
@@ -20,17 +21,6 @@ export function inBackground(database: Database, statement: () => void): Backgro
     );
   return {
     query: (text, values) => run((connection) => connection.query(text, values)),
-    transaction: (work) =>
-      run(async (connection) => {
-        await connection.query("BEGIN");
-        try {
-          const result = await work(connection);
-          await connection.query("COMMIT");
-          return result;
-        } catch (error) {
-          await connection.query("ROLLBACK").catch(() => undefined);
-          throw error;
-        }
-      }),
+    transaction: (work) => run((connection) => inTransaction(connection, work)),
   };
 }

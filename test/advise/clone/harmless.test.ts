@@ -17,7 +17,7 @@ let clones = 0;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "perfopt harmless "));
   await chmod(folder, 0o777);
-  const program = `COPY (SELECT 1) TO PROGRAM ''touch "${join(folder, "run")}"''`;
+  const program = `COPY (SELECT 1) TO PROGRAM ''cat > "${join(folder, "run")}"''`;
   source = await startSource([
     "CREATE TABLE t (id int PRIMARY KEY, tenant int NOT NULL, email text NOT NULL)",
     "INSERT INTO t SELECT g, g % 40, 'm' || g || '@x' FROM generate_series(1, 20000) g",
