@@ -257,6 +257,7 @@ function applied({ knobs }: SimulatorOptions, state: WorldState, change: Change)
     const others = state.indexes.filter((name) => name !== change.index.name);
     return { ...state, indexes: [...others, change.index.name] };
   }
+  if (change.kind === "create-statistics") return state;
   const knob = knobs.find((each) => each.id === change.knob);
   if (!knob) throw new Error(`the simulator has no knob ${change.knob}`);
   const wrong = domainError(knob.domain, change.to);
@@ -268,6 +269,7 @@ function reverted(state: WorldState, change: Change): WorldState {
   if (change.kind === "create-index") {
     return { ...state, indexes: state.indexes.filter((name) => name !== change.index.name) };
   }
+  if (change.kind === "create-statistics") return state;
   return { ...state, values: { ...state.values, [change.knob]: change.from } };
 }
 

@@ -1,6 +1,7 @@
 /** A knob: one setting of the target with a unit and bounds, and the changes that can be made to a target. */
 
 import type { IndexDefinition } from "./index-definition.ts";
+import type { StatisticsDefinition } from "./statistics-definition.ts";
 
 export type KnobValue = number | boolean | string;
 
@@ -37,19 +38,36 @@ export const knobRoles = [
   "sticky-sessions",
   "keep-alive",
   "slow-start",
+  "batch-size",
+  "batch-parallel",
+  "batch-in-flight",
+  "batch-method",
+  "batch-buffer",
+  "report-workers",
+  "report-split",
+  "report-depth",
+  "semi-space",
+  "heap-limit",
+  "pg-random-page-cost",
+  "pg-effective-cache-size",
+  "pg-work-mem",
+  "pg-parallel-workers",
+  "pg-jit",
 ] as const;
 
 export type KnobRole = (typeof knobRoles)[number];
 
 export type KnobDomain =
   | { readonly kind: "int"; readonly min: number; readonly max: number }
+  /** Any number, fractions too. */
+  | { readonly kind: "number"; readonly min: number; readonly max: number }
   /** Milliseconds. */
   | { readonly kind: "duration"; readonly min: number; readonly max: number }
   | { readonly kind: "bytes"; readonly min: number; readonly max: number }
   | { readonly kind: "enum"; readonly values: readonly string[] }
   | { readonly kind: "bool" };
 
-/** How a knob is set. `env` needs a restart of the service; `redis` is a live CONFIG SET. */
+/** How a knob is set. All but `redis`, a live CONFIG SET, need a restart of the service. */
 export type KnobSetter =
   | {
       readonly kind: "env";
@@ -57,7 +75,14 @@ export type KnobSetter =
       /** What the variable's number counts, when not the domain's own unit (ms, bytes): `"s"` writes 5000 ms as 5. */
       readonly unit?: "ms" | "s" | "bytes" | "mb";
     }
-  | { readonly kind: "redis"; readonly parameter: string };
+  | { readonly kind: "redis"; readonly parameter: string }
+  /**
+   * A flag of Node's own, such as `--max-semi-space-size`, added to the service's NODE_OPTIONS; needs a restart. The value 0 leaves
+   * the flag out: the runtime then chooses by itself.
+   */
+  | { readonly kind: "node-option"; readonly flag: string; readonly unit?: "mb" | "bytes" }
+  /** A setting of PostgreSQL for the service's role in its database, in force for new connections: ALTER ROLE ... IN DATABASE ... SET. */
+  | { readonly kind: "postgres"; readonly parameter: string };
 
 export interface Knob {
   readonly id: string;
@@ -77,7 +102,8 @@ export type Change =
       readonly from: KnobValue;
       readonly to: KnobValue;
     }
-  | { readonly kind: "create-index"; readonly index: IndexDefinition };
+  | { readonly kind: "create-index"; readonly index: IndexDefinition }
+  | { readonly kind: "create-statistics"; readonly statistics: StatisticsDefinition };
 
 /** What makes two changes the same one: used to find what is applied already. */
 export function changeKey(change: Change): string {
@@ -86,6 +112,8 @@ export function changeKey(change: Change): string {
       return `knob ${change.knob}=${String(change.to)}`;
     case "create-index":
       return `index ${change.index.schema}.${change.index.name}`;
+    case "create-statistics":
+      return `statistics ${change.statistics.schema}.${change.statistics.name}`;
   }
 }
 
@@ -93,11 +121,12 @@ export function changeKey(change: Change): string {
 export function domainError(domain: KnobDomain, value: KnobValue): string | undefined {
   switch (domain.kind) {
     case "int":
+    case "number":
     case "duration":
     case "bytes":
       if (typeof value !== "number" || !Number.isFinite(value))
         return `expected a number, found ${String(value)}`;
-      if (domain.kind !== "duration" && !Number.isInteger(value))
+      if (domain.kind !== "duration" && domain.kind !== "number" && !Number.isInteger(value))
         return `expected a whole number, found ${value}`;
       if (value < domain.min || value > domain.max)
         return `${value} is outside ${domain.min} to ${domain.max}`;

@@ -9,7 +9,7 @@ export interface Metric {
   readonly better: "lower" | "higher";
   /** `ratio`: candidate over incumbent on a log scale. `difference`: for shares and metrics that can be zero. */
   readonly compare: "ratio" | "difference";
-  readonly group: "api" | "database" | "cache" | "async" | "system";
+  readonly group: "api" | "database" | "cache" | "async" | "batch" | "system";
   /** Where the number comes from, one phrase, printed in reports. */
   readonly source: string;
 }

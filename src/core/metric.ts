@@ -1,4 +1,5 @@
 /** The metrics that samples report, and those that only a run's capacity blocks do. */
+import { batchMetrics } from "./metric-list-batch.ts";
 import { serviceMetrics } from "./metric-list-service.ts";
 import { storeMetrics } from "./metric-list-stores.ts";
 import type { Metric, Unit } from "./metric-shape.ts";
@@ -6,7 +7,7 @@ import { formatBytes, formatDuration, formatRatio, significant } from "./units.t
 
 export type { Metric, Unit };
 
-const list = [...storeMetrics, ...serviceMetrics] as const;
+const list = [...storeMetrics, ...serviceMetrics, ...batchMetrics] as const;
 
 export type MetricId = (typeof list)[number]["id"];
 
@@ -37,9 +38,7 @@ export const capacityMetrics: readonly (PlannedMetric & { readonly id: CapacityM
 
 /** Goals of personas that this version cannot measure: they may be stated, and are printed as not measured. */
 const planned = [
-  { id: "batch.recordsPerSecond", title: "bulk records/s", unit: "per-second", better: "higher" },
-  { id: "batch.aggregateQueryMs", title: "aggregate query", unit: "ms", better: "lower" },
-  { id: "batch.reportMs", title: "report", unit: "ms", better: "lower" },
+  { id: "api.apdex", title: "Apdex", unit: "ratio", better: "higher" },
 ] as const satisfies readonly PlannedMetric[];
 
 export type PlannedMetric = Pick<Metric, "id" | "title" | "unit" | "better">;

@@ -4,6 +4,7 @@ import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
 import type { Strategy } from "./persona.ts";
 import type { PlannerServer, Query } from "./planner.ts";
 import type { Sample, StatementStats } from "./sample.ts";
+import type { StructurePlan, StructureProof } from "./structure.ts";
 import type { Candidate, Decision } from "./trial.ts";
 
 /** Read access to the incumbent arm's database, and what-if planning for it. Every statement has a timeout. */
@@ -14,6 +15,14 @@ export interface DatabaseView {
   together<T>(use: (query: Query) => Promise<T>): Promise<T>;
   /** A private planner server of the same major version as the database; gone when `use` returns or throws. */
   withPlanner<T>(use: (server: PlannerServer) => Promise<T>): Promise<T>;
+  /**
+   * Tries plans for another structure on a copy of the data, which is gone afterwards. Absent where no copy may be made. Plans that did
+   * not fit into `limitMs` come back as failed.
+   */
+  readonly prove?: (
+    plans: readonly StructurePlan[],
+    limitMs: number,
+  ) => Promise<readonly StructureProof[]>;
 }
 
 export interface RedisStats {

@@ -44,6 +44,8 @@ export interface Strategy {
   readonly tuner?: string;
   /** The metric that this phase's trials are decided by. */
   readonly objective: MetricId;
+  /** Which of the workload's tasks this phase's windows do, by name; absent: all of them. */
+  readonly tasks?: readonly string[];
   /** Starting hypotheses for knobs, by role or by the tuner's own setting name. */
   readonly settings: Readonly<Record<string, KnobValue>>;
   readonly preset?: Preset;

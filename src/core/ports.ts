@@ -20,6 +20,8 @@ export interface WindowRequest {
   readonly segments?: readonly RateSegment[];
   /** A closed loop of so many users instead of arrivals. */
   readonly users?: { readonly count: number; readonly think: ThinkTime };
+  /** Which of the workload's tasks are done beside the requests: `all`, or these by name; absent: none. */
+  readonly tasks?: "all" | readonly string[];
   /** Length of the timeline's pieces; absent: no timeline. */
   readonly timelineMs?: number;
 }

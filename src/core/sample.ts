@@ -1,5 +1,6 @@
 /** A sample: what one measured window reported, with the checks that say whether it may be used. */
 import type { MetricId } from "./metric.ts";
+import type { TaskKind } from "./workload.ts";
 
 export type MetricValues = Readonly<Partial<Record<MetricId, number>>>;
 
@@ -13,6 +14,7 @@ export interface ValidityCheck {
     | "all-answered"
     | "littles-law"
     | "no-backlog"
+    | "tasks-done"
     | "host-pressure"
     | "host-steal";
   readonly ok: boolean;
@@ -84,11 +86,26 @@ export interface LoadResult {
   readonly host?: HostUse;
   /** Only when asked for: the window cut into pieces of equal length, in order. */
   readonly timeline?: readonly TimelinePoint[];
+  /** Only when asked for: what became of the workload's tasks, in its order; those that were not begun have no durations. */
+  readonly tasks?: readonly TaskResult[];
   readonly checks: readonly ValidityCheck[];
   /** Only when asked for: the requests of the window, in order of arrival, for the study of repetition. */
   readonly trace?: readonly TraceEntry[];
   /** With the trace: of each endpoint's answers, what decides whether and how caches between service and client keep them. */
   readonly responses?: readonly ResponseFacts[];
+}
+
+export interface TaskResult {
+  readonly name: string;
+  readonly kind: TaskKind;
+  /** Of each answer that was a success, from the request's start to the last byte, in order. Tasks begun in the warm-up are not among them. */
+  readonly durationsMs: readonly number[];
+  /** Of those answers together. */
+  readonly records: number;
+  readonly responseBytes: number;
+  readonly failed: number;
+  /** Of the first failure: the status, or what went wrong on the way; never a body. */
+  readonly failure?: string;
 }
 
 export interface HostUse {

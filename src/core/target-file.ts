@@ -36,9 +36,8 @@ export interface SeriesMap {
   readonly jobsDead?: string;
   readonly jobAttempts?: string;
   readonly jobAttemptsFailed?: string;
-  /** Of the pool of CPU threads. Gauges: threads alive, tasks waiting. Counters: seconds, over all threads. */
+  /** Of the pool of CPU threads. Gauge: threads alive. Counters: seconds, over all threads. */
   readonly threadsAlive?: string;
-  readonly threadTasksWaiting?: string;
   readonly threadBusySeconds?: string;
   readonly threadAliveSeconds?: string;
   readonly threadWaitSecondsSum?: string;
@@ -46,6 +45,11 @@ export interface SeriesMap {
   /** Counters of garbage collections. */
   readonly gcSeconds?: string;
   readonly gcCount?: string;
+  /** Counter of those that mark and sweep the whole heap. */
+  readonly gcMajorCount?: string;
+  /** Gauges, bytes: of the JavaScript heap, and outside of it (external memory, array buffers included). */
+  readonly heapUsedBytes?: string;
+  readonly nonHeapBytes?: string;
   /** Counters of calls to other services. */
   readonly outgoingSecondsSum?: string;
   readonly outgoingCount?: string;
@@ -64,6 +68,8 @@ export interface HistogramMap {
   readonly jobServiceSeconds?: string;
   /** Of a tiny file operation that the service times now and then: how long libuv's threads let wait. */
   readonly fileProbeSeconds?: string;
+  /** Of one garbage collection. */
+  readonly gcPauseSeconds?: string;
   /** Of requests passed to workers, one set of buckets for each value of the label `worker`. */
   readonly workerSeconds?: string;
 }

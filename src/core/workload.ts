@@ -72,12 +72,40 @@ export interface SessionTemplate {
   readonly steps: readonly SessionStep[];
 }
 
+/** What a task is done for; its metrics follow from it. */
+export type TaskKind = "ingest" | "query" | "report";
+
+/**
+ * A piece of bulk work beside the requests. One client does a workload's tasks in order, again and again until the window ends, each a
+ * single request that is timed from its start to the last byte of its answer.
+ */
+export interface TaskTemplate {
+  readonly name: string;
+  readonly kind: TaskKind;
+  /** Its `weight` does not count. Of tasks with `lines`, the body is absent. */
+  readonly request: RequestTemplate;
+  /** A body of so many records, each drawn anew, one a line; CSV begins with a line of the item's keys. */
+  readonly lines?: {
+    readonly format: "ndjson" | "csv";
+    readonly count: number;
+    /** Of CSV: keys to texts, numbers or placeholders. */
+    readonly item: { readonly [key: string]: Json };
+  };
+  /** Of an ingest: how many records one request carries. */
+  readonly records: number;
+  /** How often it is done in one window at most, so that both arms' data grow alike. */
+  readonly perWindow: number;
+  readonly timeoutMs: number;
+}
+
 /** What a target file offers under a name: requests or sessions, and their parameters. */
 export interface WorkloadDefinition {
   readonly name: string;
   /** Sent independently of each other; empty when the workload has sessions. */
   readonly requests: readonly RequestTemplate[];
   readonly sessions?: readonly SessionTemplate[];
+  /** Absent: none. */
+  readonly tasks?: readonly TaskTemplate[];
   readonly parameters: readonly Parameter[];
   /**
    * Share of the simulated clients, 0 to 1, that keep validators: they repeat a GET with If-None-Match or If-Modified-Since, always,

@@ -32,7 +32,7 @@ function knob() {
           "What the setting means to tuners. A knob without a role is shown, never turned.",
         ),
       type: z
-        .enum(["int", "duration", "bytes", "enum", "bool"])
+        .enum(["int", "number", "duration", "bytes", "enum", "bool"])
         .describe(
           "What the value is; min, max and default are written accordingly: 15, 10s, 32MB.",
         ),
@@ -61,6 +61,20 @@ function knob() {
         .text()
         .exactOptional()
         .describe("The Redis parameter that sets it, by CONFIG SET."),
+      nodeOption: z
+        .string()
+        .regex(/^--[a-z0-9-]+$/, { error: "expected a flag of Node such as --max-semi-space-size" })
+        .exactOptional()
+        .describe(
+          "The flag of Node that sets it, added to the service's NODE_OPTIONS; 0 leaves it out.",
+        ),
+      postgres: z
+        .string()
+        .regex(/^[a-z_][a-z0-9_.]*$/, { error: "expected the name of a PostgreSQL setting" })
+        .exactOptional()
+        .describe(
+          "The PostgreSQL setting, set for the service's role in its database (ALTER ROLE ... IN DATABASE ... SET).",
+        ),
     })
     .transform((input, context): Omit<Knob, "id"> => {
       const issue: Report = (key, message) => {
@@ -91,11 +105,13 @@ interface KnobInput {
   readonly env?: string;
   readonly unit?: "ms" | "s" | "bytes" | "mb";
   readonly redis?: string;
+  readonly nodeOption?: string;
+  readonly postgres?: string;
 }
 
 type Report = (key: string, message: string) => void;
 
-const UNITS = { int: "count", duration: "ms", bytes: "bytes" } as const;
+const UNITS = { int: "count", number: "count", duration: "ms", bytes: "bytes" } as const;
 
 function domainOf(input: KnobInput, issue: Report): KnobDomain | undefined {
   const { type, values } = input;
@@ -164,28 +180,42 @@ function defaultExpectation(domain: KnobDomain, outside: string): string {
 }
 
 function setterOf(input: KnobInput, issue: Report): KnobSetter | undefined {
-  const { env, redis, unit, type } = input;
-  if ((env === undefined) === (redis === undefined)) {
-    issue("", `expected one of env and redis, found ${env === undefined ? "neither" : "both"}`);
+  const { env, redis, nodeOption, postgres, unit } = input;
+  const named = Object.entries({ env, redis, nodeOption, postgres })
+    .filter(([, value]) => value !== undefined)
+    .map(([key]) => key);
+  if (named.length !== 1) {
+    const found = named.length === 0 ? "none of them" : named.join(" and ");
+    issue("", `expected one of env, redis, nodeOption and postgres, found ${found}`);
     return undefined;
   }
-  const fits: readonly (string | undefined)[] =
-    env === undefined
-      ? []
-      : type === "duration"
-        ? ["ms", "s"]
-        : type === "bytes"
-          ? ["bytes", "mb"]
-          : [];
-  if (unit !== undefined && !fits.includes(unit)) {
-    const expected = fits.length === 0 ? "no unit" : `one of ${fits.join(", ")}`;
-    issue(
-      "unit",
-      `expected ${expected} for ${env === undefined ? "a Redis parameter" : `the type ${type}`}`,
-    );
-  }
+  checkUnit(input, issue);
   if (redis !== undefined) return { kind: "redis", parameter: redis };
+  if (postgres !== undefined) return { kind: "postgres", parameter: postgres };
+  if (nodeOption !== undefined) {
+    const counted = unit === "mb" || unit === "bytes" ? { unit } : {};
+    return { kind: "node-option", flag: nodeOption, ...counted };
+  }
   return { kind: "env", variable: env ?? "", ...(unit !== undefined && { unit }) };
+}
+
+/** Redis and PostgreSQL read their own units. */
+function checkUnit({ env, nodeOption, unit, type }: KnobInput, issue: Report): void {
+  const fits: readonly string[] = unitsOf(type, env !== undefined, nodeOption !== undefined);
+  if (unit === undefined || fits.includes(unit)) return;
+  const expected = fits.length === 0 ? "no unit" : `one of ${fits.join(", ")}`;
+  const whose =
+    env === undefined && nodeOption === undefined ? "a store's parameter" : `the type ${type}`;
+  issue("unit", `expected ${expected} for ${whose}`);
+}
+
+function unitsOf(
+  type: KnobDomain["kind"],
+  isVariable: boolean,
+  isFlag: boolean,
+): readonly string[] {
+  if (type === "bytes" && (isVariable || isFlag)) return ["bytes", "mb"];
+  return type === "duration" && isVariable ? ["ms", "s"] : [];
 }
 
 function uniqueRoles(

@@ -144,13 +144,15 @@ function series() {
     jobAttempts: seriesName("Attempts at jobs, counted."),
     jobAttemptsFailed: seriesName("Attempts at jobs that failed, counted."),
     threadsAlive: seriesName("Threads of the CPU pool that are alive."),
-    threadTasksWaiting: seriesName("Tasks that wait for a thread."),
     threadBusySeconds: seriesName("Seconds that threads worked, over all of them, counted."),
     threadAliveSeconds: seriesName("Seconds that threads were alive, over all of them, counted."),
     threadWaitSecondsSum: seriesName("Seconds that tasks waited for a thread, summed."),
     threadWaitCount: seriesName("Tasks given to a thread."),
     gcSeconds: seriesName("Seconds in garbage collection, counted."),
     gcCount: seriesName("Garbage collections, counted."),
+    gcMajorCount: seriesName("Those that mark and sweep the whole heap, counted."),
+    heapUsedBytes: seriesName("Bytes of the JavaScript heap in use."),
+    nonHeapBytes: seriesName("Bytes outside the JavaScript heap: external memory and buffers."),
     outgoingSecondsSum: seriesName("Seconds of calls to other services, summed."),
     outgoingCount: seriesName("Calls to other services."),
   } satisfies Record<keyof SeriesMap, z.ZodType>);
@@ -165,6 +167,7 @@ function histograms() {
     jobWaitLowSeconds: seriesName("The same, of the lowest class of priority."),
     jobServiceSeconds: seriesName("Of one attempt at a job."),
     fileProbeSeconds: seriesName("Of a tiny file operation that the service times now and then."),
+    gcPauseSeconds: seriesName("Of one garbage collection."),
     workerSeconds: seriesName("Of requests passed to workers, by the label `worker`."),
   } satisfies Record<keyof HistogramMap, z.ZodType>);
 }

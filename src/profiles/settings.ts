@@ -37,6 +37,21 @@ const ROLE_KINDS: Readonly<Record<KnobRole, KnobDomain["kind"]>> = {
   "sticky-sessions": "bool",
   "keep-alive": "bool",
   "slow-start": "duration",
+  "batch-size": "int",
+  "batch-parallel": "int",
+  "batch-in-flight": "int",
+  "batch-method": "enum",
+  "batch-buffer": "bytes",
+  "report-workers": "int",
+  "report-split": "int",
+  "report-depth": "int",
+  "semi-space": "bytes",
+  "heap-limit": "bytes",
+  "pg-random-page-cost": "number",
+  "pg-effective-cache-size": "bytes",
+  "pg-work-mem": "bytes",
+  "pg-parallel-workers": "int",
+  "pg-jit": "bool",
 };
 
 /** What a knob of this role counts. */
@@ -87,6 +102,7 @@ function settingProblem(name: string, value: KnobValue): string | undefined {
   if (kind === "bool") return typeof value === "boolean" ? undefined : "expected true or false";
   // Which values there are, only the target's knob says.
   if (kind === "enum") return typeof value === "string" ? undefined : "expected one of its values";
+  if (kind === "number") return typeof value === "number" ? undefined : "expected a number";
   return typeof value === "number" && Number.isInteger(value) && value >= 0
     ? undefined
     : "expected a whole number";

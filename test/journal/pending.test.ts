@@ -14,12 +14,12 @@ const baseline = (): Model => ({ knobs: { pool: 15, ttl: 0 }, indexes: new Set()
 
 function make(model: Model, change: Change): void {
   if (change.kind === "set-knob") model.knobs[change.knob] = Number(change.to);
-  else model.indexes.add(change.index.name);
+  else if (change.kind === "create-index") model.indexes.add(change.index.name);
 }
 
 function undo(model: Model, change: Change): void {
   if (change.kind === "set-knob") model.knobs[change.knob] = Number(change.from);
-  else model.indexes.delete(change.index.name);
+  else if (change.kind === "create-index") model.indexes.delete(change.index.name);
 }
 
 function setKnob(knob: string, from: number, to: number): Change {
