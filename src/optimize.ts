@@ -52,7 +52,7 @@ async function runPhase(run: Run, state: RunState, plan: PlanPhase): Promise<voi
   if (!strategy || !tuner)
     throw new Error(`the plan names an unknown strategy or tuner: ${plan.name}`);
   await run.journal.append({ type: "phase-started", phase: plan.name, strategy: strategy.name });
-  const deadline = phaseDeadline(run, plan);
+  const deadline = phaseDeadline(run, state, plan);
   const phase: PhaseState = { plan, strategy, tuner, deadline, history: [] };
   const because = await takeSteps(run, state, phase);
   await run.journal.append({ type: "phase-finished", phase: plan.name, because });
@@ -69,6 +69,7 @@ async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<
       strategy: phase.strategy,
       noiseFloor: noiseFloorOf(run, state, phase.strategy.objective),
       candidatesMax: run.plan.candidatesMax,
+      constraints: run.persona.constraints,
       requestsPerSecond: state.requestsPerSecond,
       ...(state.saturationRequestsPerSecond === undefined
         ? {}

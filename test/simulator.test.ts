@@ -21,6 +21,16 @@ const index = {
     columns: [{ name: "name", descending: false }],
   },
 } as const;
+const statistics = {
+  kind: "create-statistics",
+  statistics: {
+    schema: "public",
+    table: "runs",
+    name: "runs_status_stage",
+    kinds: ["ndistinct"],
+    columns: ["status", "stage"],
+  },
+} as const;
 const request = {
   seed: 1,
   requestsPerSecond: 100,
@@ -65,8 +75,12 @@ describe("the simulated bench", () => {
 
   test("sets an arm from the baseline, whatever was on it", async () => {
     const { bench, arm, target, state } = simulator({ values: { ttl: 100 } });
-    await bench.setArm("candidate", [toFive, index]);
-    expect(arm("candidate")).toEqual({ values: { ttl: 5_000 }, indexes: ["runs_name"] });
+    await bench.setArm("candidate", [toFive, index, statistics]);
+    expect(arm("candidate")).toEqual({
+      values: { ttl: 5_000 },
+      indexes: ["runs_name"],
+      statistics: ["runs_status_stage"],
+    });
     await bench.setArm("candidate", []);
     expect(arm("candidate")).toEqual({ values: { ttl: 100 }, indexes: [] });
     expect(state().values).toEqual(target.baselineValues);
@@ -82,8 +96,16 @@ describe("the simulated target", () => {
   test("applies and reverts, also twice, also what was never applied", async () => {
     const { target, state } = simulator();
     await target.apply(toFive);
+    await target.apply(statistics);
+    await target.apply(statistics);
     await target.apply(index);
-    expect(state()).toEqual({ values: { ttl: 5_000 }, indexes: ["runs_name"] });
+    expect(state()).toEqual({
+      values: { ttl: 5_000 },
+      indexes: ["runs_name"],
+      statistics: ["runs_status_stage"],
+    });
+    await target.revert(statistics);
+    await target.revert(statistics);
     await target.revert(index);
     await target.revert(index);
     await target.revert(toFive);

@@ -7,19 +7,23 @@ import {
   type Knob,
   type KnobValue,
 } from "../src/core/knob.ts";
-import type { MetricId } from "../src/core/metric.ts";
+import { isMetricId, type MetricId } from "../src/core/metric.ts";
 import type { TargetView } from "../src/core/observation.ts";
 import type { Bench, Clock, Journal, Target, WindowRequest } from "../src/core/ports.ts";
-import type { LoadResult, MetricValues, Sample } from "../src/core/sample.ts";
+import type { LoadResult, MetricValues, Sample, TaskResult } from "../src/core/sample.ts";
 import type { Role } from "../src/core/trial.ts";
 import { createNoise, type NoiseSettings } from "./noise.ts";
 import { makeSample, type SampleOptions } from "./samples.ts";
+import { simulateTasks, type SimulatedTask } from "./simulated-tasks.ts";
+import { batchMetrics } from "../src/target/sample-batch.ts";
 
 /** What a target or an arm is set to. */
 export interface WorldState {
   readonly values: Readonly<Record<string, KnobValue>>;
   /** Names of the indexes that exist beside the primary keys. */
   readonly indexes: readonly string[];
+  /** Names of extended statistics; absent: none. */
+  readonly statistics?: readonly string[];
 }
 
 type Port =
@@ -56,6 +60,8 @@ export interface SimulatorOptions {
     request: Omit<WindowRequest, "role">,
     metrics: MetricValues,
   ) => Partial<LoadResult>;
+  /** The workload's bulk work in a state; its metrics are those of the tasks that a window does. Absent: there is none. */
+  readonly tasks?: (state: WorldState) => readonly SimulatedTask[];
   readonly noise: NoiseSettings;
   readonly seed: number;
   readonly saturationRequestsPerSecond?: number | ((state: WorldState) => number);
@@ -115,11 +121,14 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     return { state, offset: noise.startProcess() };
   }
   function measure(role: Role, request: Omit<WindowRequest, "role">): Sample {
-    caller.pass(request.warmupMs + request.windowMs);
     const { state, offset } = arms[role];
-    const sample = caller.sampleOf(noise.window(options.truth(state, request), offset), request);
+    const tasks = simulateTasks(options.tasks?.(state) ?? [], request);
+    caller.pass(request.warmupMs + request.windowMs + (tasks?.overtimeMs ?? 0));
+    const done = tasks && { tasks: tasks.results, overtimeMs: tasks.overtimeMs };
+    const truth = { ...options.truth(state, request), ...bulkMetrics(done?.tasks) };
+    const sample = caller.sampleOf(noise.window(truth, offset), request);
     const counted = options.load?.(state, request, sample.metrics) ?? {};
-    return { ...sample, load: { ...sample.load, ...counted } };
+    return { ...sample, load: { ...sample.load, ...done, ...counted } };
   }
 
   return {
@@ -183,6 +192,15 @@ export function createSimulator(options: SimulatorOptions): Simulator {
       caller.revive();
     },
   };
+}
+
+/** Those that tasks have. */
+function bulkMetrics(tasks: readonly TaskResult[] = []): MetricValues {
+  const metrics: Partial<Record<MetricId, number>> = {};
+  for (const [id, value] of Object.entries(batchMetrics({ tasks }))) {
+    if (isMetricId(id) && value !== undefined) metrics[id] = value;
+  }
+  return metrics;
 }
 
 function baselineOf({ knobs, values }: SimulatorOptions): WorldState {
@@ -257,7 +275,10 @@ function applied({ knobs }: SimulatorOptions, state: WorldState, change: Change)
     const others = state.indexes.filter((name) => name !== change.index.name);
     return { ...state, indexes: [...others, change.index.name] };
   }
-  if (change.kind === "create-statistics") return state;
+  if (change.kind === "create-statistics") {
+    const others = without(state.statistics, change.statistics.name);
+    return { ...state, statistics: [...others, change.statistics.name] };
+  }
   const knob = knobs.find((each) => each.id === change.knob);
   if (!knob) throw new Error(`the simulator has no knob ${change.knob}`);
   const wrong = domainError(knob.domain, change.to);
@@ -269,8 +290,16 @@ function reverted(state: WorldState, change: Change): WorldState {
   if (change.kind === "create-index") {
     return { ...state, indexes: state.indexes.filter((name) => name !== change.index.name) };
   }
-  if (change.kind === "create-statistics") return state;
+  if (change.kind === "create-statistics") {
+    const { statistics, ...others } = state;
+    const left = without(statistics, change.statistics.name);
+    return left.length === 0 ? others : { ...others, statistics: left };
+  }
   return { ...state, values: { ...state.values, [change.knob]: change.from } };
+}
+
+function without(names: readonly string[] = [], name: string): readonly string[] {
+  return names.filter((each) => each !== name);
 }
 
 function emptyView(knobs: readonly Knob[], state: WorldState, sample: Sample): TargetView {

@@ -55,7 +55,8 @@ export async function sweepTarget(
   const job = hurried(
     await benchJob(context, { ...options, window: `${windowMs}ms`, warmup: `${WARMUP_MS}ms` }),
   );
-  const pool = poolOf(job, await presentValues(job.target, context.home), told);
+  const present = await presentValues(job.target, context.home, { environment: context.env });
+  const pool = poolOf(job, present, told);
   // Refused before a minute is spent on starting it all.
   const asked = sendersTold(told);
   planOf(questionOf(job, pool, told), pool, told, {

@@ -7,15 +7,17 @@ import type { IndexAdvice } from "../core/advice.ts";
 import { PerfoptError } from "../core/errors.ts";
 import { withPlannerServer } from "../target/planner-server.ts";
 import { openPlainConnection } from "../target/sql.ts";
+import { estimateStudy } from "./advise-estimates.ts";
 import { limitsOf, type LimitOptions } from "./advise-limits.ts";
 import { withAdviceSource, type AdviceSource } from "./advise-source.ts";
-import { proverOf, type VerifyOptions } from "./advise-verify.ts";
+import { structureStudy, withStructures, type StructureOptions } from "./advise-structures.ts";
+import { proofPlaceOf, proverOf } from "./advise-verify.ts";
 import type { Context } from "./context.ts";
 import { seedOf } from "./job.ts";
 import { binariesOf } from "./postgres-bin.ts";
 import { progressOf, type Progress } from "./progress.ts";
 
-export interface AdviceOptions extends LimitOptions, VerifyOptions {
+export interface AdviceOptions extends LimitOptions, StructureOptions {
   readonly values?: "generic" | "statistics";
   readonly hypopg?: boolean;
   readonly maxRegression: string;
@@ -27,9 +29,22 @@ export async function runAdvice(context: Context, options: AdviceOptions): Promi
   const progress = progressOf(context);
   try {
     return await withAdviceSource(context, options, progress, (source) => {
-      const prove = proverOf(context, options, source, limits.regressionMax, progress);
-      return withEngine(context, options, source, progress, (engine) =>
-        adviseIndexes(
+      const place = proofPlaceOf(context, options, source, progress);
+      return withEngine(context, options, source, progress, async (engine) => {
+        const structures = await structureStudy(context, options, { ...source, engine }, progress);
+        const estimates = estimateStudy(context, source, progress);
+        const prove = proverOf(
+          context,
+          options,
+          place,
+          limits.regressionMax,
+          progress,
+          async (at) => {
+            await estimates.look(at);
+            await structures.prove(at);
+          },
+        );
+        const advice = await adviseIndexes(
           {
             ...source,
             engine,
@@ -42,8 +57,9 @@ export async function runAdvice(context: Context, options: AdviceOptions): Promi
             signal: context.signal,
           },
           prove,
-        ),
-      );
+        );
+        return withStructures(estimates.added(advice), structures, place);
+      });
     });
   } finally {
     progress.stop();

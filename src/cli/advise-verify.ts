@@ -49,16 +49,20 @@ export function addVerifyOptions(command: Command): Command {
     .option("--query-timeout <time>", "of one run of a statement (default: 60s)");
 }
 
+/** Where the data is that a proposal is proven on. */
+export type ProofPlace = Pick<StandOptions, "url" | "place" | "dataFolder">;
+
+/** Opens the place for as long as `use` takes; a copy is made for it and goes with it. */
+export type WithProofPlace = <T>(use: (at: ProofPlace) => Promise<T>) => Promise<T>;
+
 /** Undefined when nobody asked for it. Throws bad-input before anything is measured; what it returns does before anything is built. */
-export function proverOf(
+export function proofPlaceOf(
   context: Context,
   options: VerifyOptions,
   source: AdviceSource,
-  regressionMax: number,
   progress: Progress,
-): Prove | undefined {
+): WithProofPlace | undefined {
   if (options.verify !== true && options.verifyOn === undefined) return undefined;
-  const rules = rulesOf(options, regressionMax);
   const bytesMax = parseBytes(options.copyMax);
   if (bytesMax === undefined) {
     throw new PerfoptError(
@@ -67,14 +71,12 @@ export function proverOf(
       "give for example 5gb",
     );
   }
-  const prove = (at: Pick<StandOptions, "url" | "place" | "dataFolder">) => (proposal: Proposal) =>
-    timed(context, at, proposal, rules, progress);
   const { database, snapshot } = source;
   const { verifyOn } = options;
   if (verifyOn !== undefined) {
-    return async (proposal) => {
+    return async (use) => {
       if (database?.disposable === false) await refuseAdvised(database.url, verifyOn);
-      return prove({ url: verifyOn, place: "given", dataFolder: undefined })(proposal);
+      return use({ url: verifyOn, place: "given", dataFolder: undefined });
     };
   }
   if (database === undefined) {
@@ -85,9 +87,9 @@ export function proverOf(
     );
   }
   if (database.disposable) {
-    return prove({ url: database.url, place: "scratch", dataFolder: undefined });
+    return (use) => use({ url: database.url, place: "scratch", dataFolder: undefined });
   }
-  return (proposal) => {
+  return (use) => {
     progress.say("copying the database");
     return withDataCopy(
       {
@@ -106,10 +108,29 @@ export function proverOf(
       },
       async (copy) => {
         for (const caveat of copy.caveats) progress.print(`the copy: ${caveat}`);
-        return prove({ url: copy.url, place: "scratch", dataFolder: copy.dataFolder })(proposal);
+        return use({ url: copy.url, place: "scratch", dataFolder: copy.dataFolder });
       },
     );
   };
+}
+
+/** `afterwards` is done in the same place, when the indexes are gone again. */
+export function proverOf(
+  context: Context,
+  options: VerifyOptions,
+  withPlace: WithProofPlace | undefined,
+  regressionMax: number,
+  progress: Progress,
+  afterwards: (at: ProofPlace) => Promise<void>,
+): Prove | undefined {
+  if (withPlace === undefined) return undefined;
+  const rules = rulesOf(options, regressionMax);
+  return (proposal) =>
+    withPlace(async (at) => {
+      const verification = await timed(context, at, proposal, rules, progress);
+      await afterwards(at);
+      return verification;
+    });
 }
 
 /** The one that is advised may be in production, whatever its URL looks like: a host has several names. */

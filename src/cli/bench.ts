@@ -17,6 +17,8 @@ export interface BenchOptions extends LoadOptions, OutputOptions {
   readonly body?: string;
   readonly scale?: string;
   readonly windows?: string;
+  /** False: the workload's bulk work is left out. */
+  readonly tasks?: boolean;
   readonly scenario?: string;
   readonly users?: string;
   readonly think?: string;
@@ -44,6 +46,7 @@ export function addBench(program: Command, context: Context): void {
     )
     .option("--users <number>", "a closed loop of so many users instead of a rate")
     .option("--think <time>", "pause of a user between requests: 2s, 1s..3s, or ~2s (exponential)")
+    .option("--no-tasks", "leave out the workload's bulk work, where it has some")
     .option("--find-limit [kind]", "the highest rate, or the most users, that holds every --slo")
     .option("--limit-max <number>", "do not try more than this rate, or so many users")
     .option("--budget <time>", "what --find-limit may take (default: 15m)")

@@ -231,12 +231,13 @@ async function withStarted<T>(
     progress.say("reading the workload's parameters");
     const data = await loadParameters(source.adminUrl, plan.workload);
     progress.say("starting both sides");
+    const around = { serviceUrl: source.serviceUrl, environment: context.env };
     const targets = { incumbent: sides.incumbent.target, candidate: sides.candidate.target };
     const arms = await openGateArms({
       targets,
       values: {
-        incumbent: await presentValues(targets.incumbent, context.home),
-        candidate: await presentValues(targets.candidate, context.home),
+        incumbent: await presentValues(targets.incumbent, context.home, around),
+        candidate: await presentValues(targets.candidate, context.home, around),
       },
       runId,
       folder: join(context.home, "arms", runId),

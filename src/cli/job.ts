@@ -97,6 +97,7 @@ function jobOf(context: Context, options: RunOptions, persona: Persona, target: 
     );
   }
   checkCapacity(persona, target);
+  checkTasks(persona, target);
   return {
     persona,
     target,
@@ -108,6 +109,27 @@ function jobOf(context: Context, options: RunOptions, persona: Persona, target: 
     busyMachine: options.busyMachine ?? false,
     outputDirectory: resolve(context.directory, options.output),
   };
+}
+
+/** A phase that measures bulk work which nobody does would have nothing to decide by. */
+function checkTasks(persona: Persona, target: TargetFile): void {
+  const known = tasksOf(persona, target);
+  for (const { name, tasks = [] } of persona.strategies) {
+    const unknown = tasks.filter((task) => !known.includes(task));
+    if (unknown.length === 0) continue;
+    throw new PerfoptError(
+      "bad-input",
+      `persona ${persona.name}, strategy ${name}: the workload ${persona.workload.name} of ${target.path} has no task ${unknown.join(", ")}`,
+      known.length === 0
+        ? "define tasks in that workload, or leave the strategy's tasks out"
+        : `name some of ${known.join(", ")}`,
+    );
+  }
+}
+
+function tasksOf(persona: Persona, target: TargetFile): readonly string[] {
+  const workload = target.workloads.find((each) => each.name === persona.workload.name);
+  return (workload?.tasks ?? []).map(({ name }) => name);
 }
 
 /** An SLO of an endpoint that is never called would hold no load, after minutes of searching. */
@@ -196,9 +218,18 @@ export function planText(job: Job, plan: Plan): string {
     `${persona.title} on ${target.title}${scale}`,
     planTable(plan),
     `A trial measures incumbent and candidate in pairs of ${formatDuration(plan.windowMs)} windows, at most ${plan.pairsMax} pairs; at most ${plan.candidatesMax} candidates a phase.`,
+    ...tasksText(tasksOf(persona, target)),
     ...capacityText(plan),
     `Time: ${formatDuration(plan.estimate.leastMs)} when nothing is worth trying, at most ${formatDuration(plan.estimate.mostMs)}; starting and seeding come on top the first time.`,
   ].join("\n");
+}
+
+/** How long they take, only the first windows tell: the run then counts with what its pairs really took. */
+function tasksText(tasks: readonly string[]): readonly string[] {
+  if (tasks.length === 0) return [];
+  return [
+    `Beside the requests, windows do ${tasks.join(", ")}, or those of them that a phase names; a window goes on until each was done once, so that fewer pairs may fit than are planned.`,
+  ];
 }
 
 function capacityText({ capacity }: Plan): readonly string[] {

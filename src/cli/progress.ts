@@ -4,7 +4,7 @@ import type { RunEvent } from "../core/event.ts";
 import { changeKey } from "../core/knob.ts";
 import { formatDuration } from "../core/units.ts";
 import type { Context } from "./context.ts";
-import { capacityLines, confirmedLines, decisionLines, noiseLine } from "./words.ts";
+import { capacityLines, checkedLines, confirmedLines, decisionLines, noiseLine } from "./words.ts";
 
 export interface Progress {
   /** What is being done now. */
@@ -88,6 +88,9 @@ function showEvent(event: RunEvent, context: Context, print: (text: string) => v
     case "capacity-measured":
       print(capacityLines(event));
       return;
+    case "sequence-checked":
+      print(checkedLines(event));
+      return;
     case "warning":
       print(style.warn(`warning: ${event.message}`));
       return;
@@ -99,6 +102,8 @@ function showEvent(event: RunEvent, context: Context, print: (text: string) => v
     case "sampled":
     case "change-applying":
     case "change-reverted":
+    case "sequence-started":
+    case "sequence-run":
     case "run-finished":
     case "rolled-back":
       return;

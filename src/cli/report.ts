@@ -1,4 +1,4 @@
-/** `perfopt report RUN`: the report again, from the journal alone. */
+/** `perfopt report RUN`: the report again, from the journal alone; of a sequence, the overall one. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -6,20 +6,24 @@ import { readJournal } from "../journal/read.ts";
 import { renderReport } from "../report/report.ts";
 import type { Context } from "./context.ts";
 import { findRun } from "./runs.ts";
+import { writeSequenceReport } from "./sequence-report.ts";
 
 export function addReport(program: Command, context: Context): void {
   program
     .command("report")
-    .argument("[run]", "a run's id, its folder, or its run.jsonl; the last run when absent")
+    .argument("[run]", "a run's or a sequence's id, folder or journal; the last run when absent")
     .option("--output <folder>", "where to write it; beside the journal when absent")
-    .description("write a run's report again, from its journal")
+    .description("write the report of a run or a sequence again, from its journal")
     .action(async (given: string | undefined, options: { output?: string }) => {
       const { journalPath } = await findRun(context, given);
       const folder =
         options.output === undefined
           ? dirname(journalPath)
           : resolve(context.directory, options.output);
-      context.out(`${await writeReport(journalPath, folder)}\n`);
+      const entries = await readJournal(journalPath);
+      const isSequence = entries.some(({ event }) => event.type === "sequence-started");
+      const write = isSequence ? writeSequenceReport : writeReport;
+      context.out(`${await write(journalPath, folder)}\n`);
     });
 }
 

@@ -6,19 +6,19 @@ import type { TargetFile } from "../core/target-file.ts";
 import { reopenJournal, type OpenJournal } from "../journal/journal.ts";
 import { pendingUndo, type Pending } from "../journal/pending.ts";
 import { readJournal } from "../journal/read.ts";
-import type { RunRecord } from "../journal/runs.ts";
+import { listRuns, type RunRecord } from "../journal/runs.ts";
 import { loadTarget } from "../profiles/target.ts";
 import { openTarget } from "../target/live.ts";
 import { removeResources } from "../target/recover.ts";
 import { openSource, type Source } from "../target/source.ts";
 import type { Context } from "./context.ts";
 import { progressOf, type Progress } from "./progress.ts";
-import { findRun } from "./runs.ts";
+import { entriesOf, findRun } from "./runs.ts";
 
 export function addRollback(program: Command, context: Context): void {
   program
     .command("rollback")
-    .argument("[run]", "a run's id or folder; the last run when absent")
+    .argument("[run]", "a run's or a sequence's id or folder; the last run when absent")
     .description("undo what a run left applied, also after a crash; verified")
     .option("--json", "machine output on stdout")
     .action(async (given: string | undefined, options: { json?: boolean }) => {
@@ -30,12 +30,55 @@ export function addRollback(program: Command, context: Context): void {
           "roll back where the run was made; `perfopt status` lists the runs of this machine",
         );
       }
-      const done = await rollback(context, record);
-      const text = [`Run ${record.id}:`, ...done.map((line) => `  ${line}`)].join("\n");
+      const done =
+        record.kind === "sequence"
+          ? await rollbackSequence(context, record)
+          : await rollbackOne(context, record);
+      const what = record.kind === "sequence" ? "Sequence" : "Run";
+      const text = [`${what} ${record.id}:`, ...done.map((line) => `  ${line}`)].join("\n");
       context.out(
         options.json ? `${JSON.stringify({ run: record.id, done }, null, 2)}\n` : `${text}\n`,
       );
+      if (record.sequence !== undefined) {
+        context.err(
+          `It was part of a sequence; \`perfopt rollback ${record.sequence}\` undoes all of that.\n`,
+        );
+      }
     });
+}
+
+/** What its final check left running, then its runs, the last first: each finds the knobs as it left them. */
+async function rollbackSequence(context: Context, sequence: RunRecord): Promise<readonly string[]> {
+  const done = [...(await rollback(context, sequence))];
+  const runs = (await listRuns(context.home)).filter((run) => run.sequence === sequence.id);
+  for (const run of runs.toReversed()) {
+    done.push(`run ${run.id}:`, ...(await rollback(context, run)).map((line) => `  ${line}`));
+  }
+  return done;
+}
+
+/** Undoing sets a knob to what the run found, which would overwrite what a later run set it to, and be overwritten when that is undone. */
+async function rollbackOne(context: Context, record: RunRecord): Promise<readonly string[]> {
+  const records = await listRuns(context.home);
+  const after = records.slice(records.findIndex(({ id }) => id === record.id) + 1);
+  const knobs = await appliedKnobs(record);
+  for (const later of after.filter(({ target }) => target === record.target).toReversed()) {
+    const both = (await appliedKnobs(later)).filter((knob) => knobs.includes(knob));
+    if (both.length === 0) continue;
+    throw new PerfoptError(
+      "bad-input",
+      `run ${later.id} came after ${record.id} and set ${both.join(", ")} again`,
+      later.sequence !== undefined && later.sequence === record.sequence
+        ? `undo both by \`perfopt rollback ${later.sequence}\`, or the later one first`
+        : `undo the later one first: \`perfopt rollback ${later.id}\``,
+    );
+  }
+  return rollback(context, record);
+}
+
+async function appliedKnobs(record: RunRecord): Promise<readonly string[]> {
+  const { changes } = pendingUndo((await entriesOf(record)) ?? []);
+  return changes.flatMap(({ change }) => (change.kind === "set-knob" ? [change.knob] : []));
 }
 
 async function rollback(context: Context, record: RunRecord): Promise<readonly string[]> {
@@ -109,6 +152,7 @@ async function undoEach(
     targetFile,
     home: context.home,
     source,
+    environment: context.env,
     signal: new AbortController().signal,
   });
   for (const { changeId, change } of pending.changes) {

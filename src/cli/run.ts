@@ -4,9 +4,11 @@ import { Option, type Command } from "commander";
 import { PerfoptError } from "../core/errors.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Context } from "./context.ts";
-import { jobsOf, planOf, planText, type RunOptions } from "./job.ts";
+import { jobsOf, planOf, planText, type Job, type RunOptions } from "./job.ts";
 import { BUSY_MACHINE } from "./load.ts";
-import { runPersona, type RunResult } from "./session.ts";
+import { refuseTwice, runSequence } from "./run-sequence.ts";
+import { sequencePlan, sequenceText, shareTime } from "./sequence-time.ts";
+import { runPersona } from "./session.ts";
 
 export function addRun(program: Command, context: Context): void {
   program
@@ -17,13 +19,16 @@ export function addRun(program: Command, context: Context): void {
     .option("--phases <names>", "only these strategies of the persona, separated by commas")
     .option("--scale <scale>", "size of the seeded data, where the target file seeds it")
     .option("--seed <number>", "of requests, orders and data", "42")
-    .option("--budget <time>", "what the run may take from start to report, for example 10m")
+    .option(
+      "--budget <time>",
+      "what the run, or all of several, may take from start to report, for example 10m",
+    )
     .option("--output <folder>", "where reports are written", "reports")
     .option("--quick", "a short run: shorter windows, fewer pairs, small data")
     .option("--dry-run", "print the plan and what it costs, start nothing")
     .option("--yes", "change stores that perfopt did not start without asking")
     .option("--busy-machine", BUSY_MACHINE)
-    .option("--json", "machine output on stdout")
+    .option("--json", "machine output on stdout: an array of one run; of several, {runs, overall}")
     .addOption(new Option("--seq", "personas in sequence, which is how they run").hideHelp())
     .addOption(
       new Option("--performance", "performance objectives first, which is the default").hideHelp(),
@@ -33,26 +38,47 @@ export function addRun(program: Command, context: Context): void {
 
 async function run(context: Context, options: RunOptions): Promise<void> {
   const jobs = await jobsOf(context, options);
+  const [job] = jobs;
+  if (!job) throw new Error("a run has a persona");
+  refuseTwice(jobs);
+  // Of several, the budget is for all of them.
+  const totalMs = options.budget === undefined ? undefined : job.budgetMs;
   if (options.dryRun) {
-    const plans = jobs.map((job) => ({ job, plan: planOf(job) }));
-    context.out(
-      options.json
-        ? `${JSON.stringify(
-            plans.map(({ plan }) => plan),
-            null,
-            2,
-          )}\n`
-        : plans.map(({ job, plan }) => `${planText(job, plan)}\n`).join("\n"),
-    );
+    if (jobs.length > 1) printSequencePlan(context, options, jobs, totalMs);
+    else if (options.json) context.out(`${JSON.stringify([planOf(job)], null, 2)}\n`);
+    else context.out(`${planText(job, planOf(job))}\n`);
     return;
   }
-  const results: RunResult[] = [];
-  for (const job of jobs) {
-    await askFirst(context, options, job.target);
-    results.push(await runPersona(context, job, planOf));
+  await askFirst(context, options, job.target);
+  if (jobs.length > 1) {
+    await runSequence(context, jobs, { totalMs, json: options.json ?? false });
+    return;
   }
-  if (options.json) context.out(`${JSON.stringify(results, null, 2)}\n`);
-  else for (const result of results) context.out(`${result.report}\n`);
+  const result = await runPersona(context, job, planOf);
+  context.out(options.json ? `${JSON.stringify([result], null, 2)}\n` : `${result.report}\n`);
+}
+
+function printSequencePlan(
+  context: Context,
+  { json }: RunOptions,
+  jobs: readonly Job[],
+  totalMs: number | undefined,
+): void {
+  const time = shareTime(jobs, totalMs);
+  const planned = jobs.map((job, index) => ({ ...job, budgetMs: time.runsMs[index] ?? 0 }));
+  const plans = planned.map((job) => ({ job, plan: planOf(job) }));
+  const whole = sequencePlan(
+    plans.map(({ plan }) => plan),
+    time,
+    totalMs !== undefined,
+  );
+  context.out(
+    json
+      ? `${JSON.stringify(whole, null, 2)}\n`
+      : [...plans.map(({ job, plan }) => planText(job, plan)), sequenceText(jobs, time, whole)]
+          .map((text) => `${text}\n`)
+          .join("\n"),
+  );
 }
 
 /** Stores that perfopt did not start belong to somebody: changing them needs a yes. */

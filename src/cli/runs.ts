@@ -1,4 +1,4 @@
-/** Finding a run by id, folder or journal path; the last one when nothing is said. */
+/** Finding a run, or a sequence of runs, by id, folder or journal path; the last run when nothing is said. */
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { PerfoptError } from "../core/errors.ts";
@@ -7,6 +7,7 @@ import { pendingUndo } from "../journal/pending.ts";
 import { readJournal } from "../journal/read.ts";
 import { listRuns, type RunRecord } from "../journal/runs.ts";
 import type { Context } from "./context.ts";
+import { SEQUENCE_JOURNAL } from "./sequence-report.ts";
 
 export interface FoundRun {
   /** Absent for a journal that this machine's list of runs does not know. */
@@ -45,8 +46,9 @@ export async function findRun(context: Context, given: string | undefined): Prom
 function journalOf(path: string): string | undefined {
   if (!existsSync(path)) return undefined;
   if (!statSync(path).isDirectory()) return path;
-  const journal = join(path, "run.jsonl");
-  return existsSync(journal) ? journal : undefined;
+  return ["run.jsonl", SEQUENCE_JOURNAL]
+    .map((file) => join(path, file))
+    .find((journal) => existsSync(journal));
 }
 
 /** What a run of the target left behind: it was killed, or an undo failed. */

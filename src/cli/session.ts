@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { readTrace } from "../advise/cache/trace/read.ts";
+import { proveStructures } from "../advise/structures/prove.ts";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
 import type { CapacityResult } from "../core/capacity.ts";
 import type { RunEvent } from "../core/event.ts";
@@ -71,12 +72,33 @@ const WATCHED: readonly MetricId[] = [
   "service.memoryBytes",
   "service.eventLoopDelayP99Ms",
   "service.eventLoopUtilization",
+  // Of bulk work, and of the memory that it takes; what a persona's windows do not have is left out.
+  "batch.recordsPerSecond",
+  "batch.aggregateQueryMs",
+  "batch.reportMs",
+  "batch.reportBytesPerSecond",
+  "service.memoryPeakBytes",
+  "service.heapUsedBytes",
+  "service.nonHeapBytes",
+  "service.gcShare",
+  "service.gcPerMinute",
+  "service.gcMajorPerMinute",
+  "service.gcPauseP99Ms",
 ];
+
+/** Of a run in a sequence. */
+export interface RunPlace {
+  /** The sequence's id. */
+  readonly sequence: string;
+  /** Told before anything is measured. */
+  readonly onBegun: (run: string) => void;
+}
 
 export async function runPersona(
   context: Context,
   job: Job,
   planOf: (job: Job, leftMs: number) => Plan,
+  place?: RunPlace,
 ): Promise<RunResult> {
   const started = performance.now();
   const leftMs = () => job.budgetMs - (performance.now() - started) - CLOSING_MS;
@@ -86,7 +108,7 @@ export async function runPersona(
     progress.print(planText(job, planOf(job, job.budgetMs)));
     const source = await openStores(context, job, progress);
     try {
-      return await recorded(context, job, { source, progress, leftMs, planOf });
+      return await recorded(context, job, { source, progress, leftMs, planOf, place });
     } finally {
       await closeLoad();
       await source.close();
@@ -102,6 +124,7 @@ interface Session {
   /** Of the budget, for measuring. */
   readonly leftMs: () => number;
   readonly planOf: (job: Job, leftMs: number) => Plan;
+  readonly place: RunPlace | undefined;
 }
 
 interface Recording {
@@ -117,6 +140,7 @@ async function recorded(context: Context, job: Job, session: Session): Promise<R
   const folder = join(job.outputDirectory, runId);
   await mkdir(folder, { recursive: true });
   const journal = await openJournal(join(folder, "run.jsonl"));
+  session.place?.onBegun(runId);
   const events: RunEvent[] = [];
   const recording: Recording = {
     runId,
@@ -167,10 +191,11 @@ async function measure(
     targetFile: target,
     home: context.home,
     source,
+    environment: context.env,
     signal: context.signal,
   });
   const plan = session.planOf(job, leftMs());
-  await registerRun(context.home, recordOf(job, recording));
+  await registerRun(context.home, recordOf(job, recording, session.place));
   await note(await runStarted(context, job, source, plan, live.baselineValues));
   progress.say("reading the workload's parameters");
   const workload = workloadOf(job);
@@ -185,6 +210,13 @@ async function measure(
     baselineValues: live.baselineValues,
     environment: context.env,
     readTrace,
+    proveStructures: (stand, plans, limitMs) =>
+      proveStructures(stand, plans, limitMs, {
+        seed: job.seed,
+        now: () => performance.now(),
+        signal: context.signal,
+        onProgress: progress.say,
+      }),
     note,
     signal: context.signal,
     ...loadOf(job, workload, data),
@@ -212,8 +244,13 @@ async function measure(
   }
 }
 
-function recordOf(job: Job, { runId, journalPath }: Recording): RunRecord {
+function recordOf(
+  job: Job,
+  { runId, journalPath }: Recording,
+  place: RunPlace | undefined,
+): RunRecord {
   return {
+    ...(place ? { sequence: place.sequence } : {}),
     id: runId,
     startedAt: new Date().toISOString(),
     persona: job.persona.name,
@@ -226,7 +263,7 @@ function recordOf(job: Job, { runId, journalPath }: Recording): RunRecord {
 }
 
 /** The load of one persona, as the bench calls for it. */
-function loadOf(
+export function loadOf(
   { persona, target, busyMachine }: Job,
   workload: WorkloadDefinition,
   data: Awaited<ReturnType<typeof loadParameters>>,
@@ -247,7 +284,7 @@ function loadOf(
   return { runLoad, saturate };
 }
 
-function workloadOf(job: Job): WorkloadDefinition {
+export function workloadOf(job: Job): WorkloadDefinition {
   const found = job.target.workloads.find((each) => each.name === job.persona.workload.name);
   if (!found) throw new Error(`the workload ${job.persona.workload.name} was checked before`);
   return found;
@@ -283,7 +320,7 @@ async function runStarted(
   };
 }
 
-function watchedBy(persona: Persona): readonly MetricId[] {
+export function watchedBy(persona: Persona): readonly MetricId[] {
   return [
     ...new Set([
       ...persona.objectives.map((objective) => objective.metric),

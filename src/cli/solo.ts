@@ -71,7 +71,10 @@ async function withStarted<T>(
         folder: join(context.home, "arms", measuring.runId),
         home: context.home,
         source,
-        baselineValues: await presentValues(target, context.home),
+        baselineValues: await presentValues(target, context.home, {
+          serviceUrl: source.serviceUrl,
+          environment: context.env,
+        }),
         environment: context.env,
         note: measuring.note,
         signal: context.signal,

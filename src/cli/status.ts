@@ -13,6 +13,8 @@ const RECENT = 5;
 
 interface RunStatus {
   readonly run: string;
+  /** Where the run was part of one. */
+  readonly sequence?: string;
   readonly persona: string;
   readonly target: string;
   readonly journal: string;
@@ -45,6 +47,7 @@ async function statusOf(record: RunRecord): Promise<RunStatus> {
   const pending = pendingUndo(entries ?? []);
   return {
     run: record.id,
+    ...(record.sequence === undefined ? {} : { sequence: record.sequence }),
     persona: record.persona,
     target: record.target,
     journal: record.journalPath,
@@ -60,6 +63,10 @@ function stateOf(entries: readonly Entry[] | undefined): RunStatus["state"] {
   if (!entries) return "journal missing";
   if (isDirty(entries)) return "dirty";
   return pendingUndo(entries).changes.length > 0 ? "applied" : "clean";
+}
+
+function sequencesOf(runs: readonly RunStatus[]): readonly string[] {
+  return [...new Set(runs.flatMap(({ sequence }) => sequence ?? []))];
 }
 
 function statusText(runs: readonly RunStatus[]): string {
@@ -84,6 +91,9 @@ function statusText(runs: readonly RunStatus[]): string {
       (run) => `${run.run} did not end: undo what it left with \`perfopt rollback ${run.run}\`.`,
     ),
     ...applied.map((run) => `To undo ${run.run}: \`perfopt rollback ${run.run}\`.`),
+    ...sequencesOf(applied).map(
+      (id) => `To undo all of the sequence ${id}: \`perfopt rollback ${id}\`.`,
+    ),
   ];
   return [
     table.toString(),

@@ -59,6 +59,10 @@ export function confirmedLines(
   return `\n${style.strong("Confirmed: everything kept against the baseline")}\n${effectsTable(event.effects, ["baseline", "kept"])}\n  ${event.detail}`;
 }
 
+export function checkedLines(event: Extract<RunEvent, { type: "sequence-checked" }>): string {
+  return effectsTable(event.effects, ["before all", "all kept"]);
+}
+
 /** The search in its own words, and what became of the overload; what is missing is told by warnings. */
 export function capacityLines({
   of,

@@ -1,6 +1,7 @@
 /** What the index advisor found: plain JSON, for the journal, the report and `--json`. */
 import type { IndexDefinition } from "./index-definition.ts";
 import type { PartitionTree } from "./partitioned-index.ts";
+import type { StructureAdvice } from "./structure.ts";
 
 export interface IndexAdvice {
   readonly format: "perfopt-index-advice/1";
@@ -19,6 +20,8 @@ export interface IndexAdvice {
   /** What the advice could not take into account: tables not modelled, a locale that was missing, columns without statistics. */
   readonly caveats: readonly string[];
   readonly verification?: Verification;
+  /** Plans for materialised views and partitioning, where somebody asked for them. */
+  readonly structures?: StructureAdvice;
 }
 
 export interface AdviceEngine {

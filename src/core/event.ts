@@ -119,6 +119,33 @@ export type RunEvent =
       readonly result: CapacityResult;
     }
   | { readonly type: "warning"; readonly message: string }
+  /** Of a sequence's own journal: several personas' runs, one after another, each with a journal of its own. */
+  | {
+      readonly type: "sequence-started";
+      readonly command: readonly string[];
+      readonly personas: readonly { readonly name: string; readonly title: string }[];
+      readonly target: string;
+      /** Of all of them together; absent: each has its own. */
+      readonly budgetMs?: number;
+    }
+  /** One persona's turn is over. */
+  | {
+      readonly type: "sequence-run";
+      readonly persona: string;
+      /** The run's id, and its journal from the sequence's folder; absent: it never began. */
+      readonly run?: string;
+      readonly journal?: string;
+      readonly outcome: "completed" | "interrupted" | "failed";
+      readonly detail: string;
+    }
+  /** Everything that the sequence kept against the state before it, under one persona's load; windows are in the block `check-PERSONA`. */
+  | {
+      readonly type: "sequence-checked";
+      readonly persona: string;
+      readonly requestsPerSecond: number;
+      readonly effects: readonly Effect[];
+      readonly pairs: number;
+    }
   | {
       readonly type: "run-finished";
       readonly outcome: "completed" | "interrupted" | "failed";

@@ -1,7 +1,7 @@
 /** What tuners see: a read-only view of the target under load, and the history of their own phase. */
 import type { CacheTrace } from "./cache-trace.ts";
 import type { Change, Knob, KnobRole, KnobValue } from "./knob.ts";
-import type { Strategy } from "./persona.ts";
+import type { Constraint, Strategy } from "./persona.ts";
 import type { PlannerServer, Query } from "./planner.ts";
 import type { Sample, StatementStats } from "./sample.ts";
 import type { StructurePlan, StructureProof } from "./structure.ts";
@@ -117,6 +117,8 @@ export interface Ask<O> {
    */
   readonly noiseFloor: number;
   readonly candidatesMax: number;
+  /** The persona's: trials are judged by them, and a search need not go where they are broken already. Absent: there are none. */
+  readonly constraints?: readonly Constraint[];
   /** Of the run's windows; absent where nobody measured it. */
   readonly requestsPerSecond?: number;
   /** What the baseline completes in a closed loop; absent for personas with a fixed rate until a probe asks for it. */

@@ -6,6 +6,7 @@ import type {
   EndpointResult,
   MetricValues,
   ServerSide,
+  TaskResult,
   TimelinePoint,
   ValidityCheck,
 } from "./sample.ts";
@@ -29,6 +30,8 @@ export interface BenchWindow {
   readonly errors: number;
   readonly statuses: Readonly<Record<string, number>>;
   readonly timeline?: readonly TimelinePoint[];
+  /** Of the workload's bulk work, where there is some and it was not left out. */
+  readonly tasks?: readonly TaskResult[];
   readonly server?: ServerSide;
 }
 

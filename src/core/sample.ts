@@ -88,6 +88,8 @@ export interface LoadResult {
   readonly timeline?: readonly TimelinePoint[];
   /** Only when asked for: what became of the workload's tasks, in its order; those that were not begun have no durations. */
   readonly tasks?: readonly TaskResult[];
+  /** With tasks: how long after the window's end the last one ended. Requests went on at the rate of its end, and count nowhere. */
+  readonly overtimeMs?: number;
   readonly checks: readonly ValidityCheck[];
   /** Only when asked for: the requests of the window, in order of arrival, for the study of repetition. */
   readonly trace?: readonly TraceEntry[];

@@ -70,6 +70,9 @@ function note(
     case "confirmed":
     case "capacity-measured":
     case "warning":
+    case "sequence-started":
+    case "sequence-run":
+    case "sequence-checked":
     case "run-finished":
     case "rolled-back":
       break;

@@ -3,8 +3,13 @@ import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface RunRecord {
-  /** Absent: a run. The others change nothing, and are here for what a crash of theirs leaves behind. */
-  readonly kind?: "bench" | "gate";
+  /**
+   * Absent: a run. The others change nothing by themselves, and are here for what a crash of theirs leaves behind; a sequence besides
+   * for the runs that belong to it.
+   */
+  readonly kind?: "bench" | "gate" | "sequence";
+  /** Of a run that was part of one: the id of the sequence. */
+  readonly sequence?: string;
   readonly id: string;
   /** ISO 8601, UTC. */
   readonly startedAt: string;

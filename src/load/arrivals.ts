@@ -3,7 +3,7 @@ import { launchRequest } from "./launch.ts";
 import { startPacer } from "./pacer.ts";
 import type { CompleteLoadRequest } from "./request.ts";
 import { requestSequence } from "./requests.ts";
-import { arrivalSchedule } from "./schedule.ts";
+import { arrivalSchedule, overtimeGaps } from "./schedule.ts";
 import { seedOfPart } from "./sending.ts";
 import type { Part, Stage } from "./sending.ts";
 
@@ -11,9 +11,9 @@ export function sendArrivals(request: CompleteLoadRequest, part: Part) {
   const { dueMs, measuredFrom } = arrivalSchedule(request, part);
   const next = requestSequence(request.workload, request.data, seedOfPart(request.seed, part));
   return (stage: Stage) => {
-    const { recorder, flights, revalidation, startAt } = stage;
+    const { recorder, flights, revalidation, startAt, windowEndsAt, goesOn } = stage;
     function launch(index: number, dueAt: number): void {
-      const measured = index >= measuredFrom;
+      const measured = index >= measuredFrom && index < dueMs.length;
       // Drawn even when it is then dropped: the requests that follow stay the same.
       const generated = next();
       if (flights.outstanding() >= request.outstandingMax) {
@@ -27,6 +27,11 @@ export function sendArrivals(request: CompleteLoadRequest, part: Part) {
         conditional: revalidation?.open(generated, part.index + index * part.of),
       });
     }
-    return startPacer(startAt, dueMs, launch, flights.expire);
+    const overtime = goesOn && {
+      startsAt: windowEndsAt,
+      gapMs: overtimeGaps(request, part),
+      goesOn,
+    };
+    return startPacer(startAt, dueMs, launch, flights.expire, overtime);
   };
 }

@@ -26,6 +26,8 @@ export interface Stream {
   readonly uniqueText: (prefix: string) => string;
 }
 
+/** Keeps what tasks draw apart from what sessions do. */
+const TASK_STREAM = 0x7461736b;
 /** A zipf over more whole numbers than this would need a table larger than a load generator should hold. */
 const ZIPF_RANKS_MAX = 1_000_000;
 
@@ -56,6 +58,18 @@ export function sessionStream(seed: number, session: number): Stream {
   // The width keeps session 1's 23rd text apart from session 12's third.
   const tag = `${seedText(seed)}${session.toString(36).padStart(6, "0")}`;
   return { uniform: uniformFrom(sessionSeed(seed, session)), uniqueText: uniqueTexts(tag) };
+}
+
+/**
+ * Of a workload's task, by its position: its bodies depend neither on the requests nor on which other tasks are done. The letter keeps its
+ * texts apart from those of requests and sessions, whose tags begin with the digits of a 32-bit seed.
+ */
+export function taskStream(seed: number, task: number): Stream {
+  const tag = `t${seedText(seed)}${task.toString(36).padStart(2, "0")}`;
+  return {
+    uniform: uniformFrom(sessionSeed(seed ^ TASK_STREAM, task)),
+    uniqueText: uniqueTexts(tag),
+  };
 }
 
 /** Different for all sessions of a seed: an odd factor and the finalizer of MurmurHash3 (Appleby, 2011) lose no bits. */

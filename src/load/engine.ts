@@ -10,6 +10,8 @@ import { loadResult } from "./result.ts";
 import { checkRequest } from "./request-check.ts";
 import type { CompleteLoadRequest, LoadRequest, WindowRecord } from "./request.ts";
 import { measuredArrivals, peakRate } from "./schedule.ts";
+import { openTaskRun, withTasks, type TaskRun } from "./task-run.ts";
+import type { TasksDone } from "./tasks.ts";
 import { askWorker, endWorkers, giveBackWorkers, takeWorkers, workersFor } from "./workers.ts";
 
 export type { LoadRequest } from "./request.ts";
@@ -40,13 +42,16 @@ export async function runWindow(request: LoadRequest, signal: AbortSignal): Prom
   checkRequest(complete);
   // More threads than arrivals would leave some with nothing to send and nothing to measure.
   const useful = request.users?.count ?? measuredArrivals(request);
+  const tasks = openTaskRun(complete);
   const workers = takeWorkers(Math.min(complete.workers, useful));
   try {
-    const { record, host } = await measure(workers, complete, signal);
+    const { record, host, done } = await measure(workers, tasks, complete, signal);
     giveBackWorkers(workers);
-    return loadResult(complete, record, host);
+    await tasks?.close("done");
+    const result = loadResult(complete, record, host);
+    return done ? withTasks(result, done) : result;
   } catch (error) {
-    await endWorkers(workers);
+    await Promise.all([endWorkers(workers), tasks?.close("failed")]);
     throw error;
   }
 }
@@ -57,19 +62,28 @@ function defaultWorkers(request: LoadRequest): number {
   return independent ? workersFor(peakRate(request)) : 1;
 }
 
+interface Seen {
+  readonly record: WindowRecord;
+  readonly host: HostUse;
+  readonly done: TasksDone | undefined;
+}
+
 async function measure(
   workers: readonly Worker[],
+  tasks: TaskRun | undefined,
   request: CompleteLoadRequest,
   signal: AbortSignal,
-): Promise<{ readonly record: WindowRecord; readonly host: HostUse }> {
+): Promise<Seen> {
   const { warmupMs, windowMs, timeoutMs } = request;
-  const limits = { limitMs: warmupMs + windowMs + timeoutMs + WORKER_GRACE_MS, signal };
+  const lengthMs = warmupMs + windowMs + (tasks?.overtimeMsMost ?? 0);
+  const limits = { limitMs: lengthMs + timeoutMs + WORKER_GRACE_MS, signal };
   const of = workers.length;
-  await Promise.all(
-    workers.map((worker, index) =>
+  await Promise.all([
+    tasks?.prepare(limits),
+    ...workers.map((worker, index) =>
       askWorker(worker, { kind: "prepare", request, part: { index, of } }, "prepared", limits),
     ),
-  );
+  ]);
   const host = openHostMeter(request.foreignWorkKnown ?? true);
   const sharedMs = sharedNow() + START_DELAY_MS;
   const timers = [
@@ -77,10 +91,12 @@ async function measure(
     setTimeout(host.windowEnds, START_DELAY_MS + warmupMs + windowMs),
   ];
   try {
-    const replies = await Promise.all(
-      workers.map((worker) => askWorker(worker, { kind: "start", sharedMs }, "record", limits)),
-    );
-    return { record: mergeRecords(replies.map(({ record }) => record)), host: host.use() };
+    const start = { kind: "start", sharedMs, ...(tasks && { overtime: tasks.overtime }) } as const;
+    const [done, ...replies] = await Promise.all([
+      tasks?.start(sharedMs + warmupMs, limits),
+      ...workers.map((worker) => askWorker(worker, start, "record", limits)),
+    ]);
+    return { record: mergeRecords(replies.map(({ record }) => record)), host: host.use(), done };
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }

@@ -173,7 +173,9 @@ function openOf(departure: Departure, sentAt: number): Open {
 }
 
 /** Header names have no case: two spellings of one name would both be sent. */
-function headerMerger(extra: Readonly<Record<string, string>>): (options: Outgoing) => Outgoing {
+export function headerMerger(
+  extra: Readonly<Record<string, string>>,
+): <T extends Pick<Outgoing, "headers">>(options: T) => T {
   const names = new Set(Object.keys(extra).map((name) => name.toLowerCase()));
   if (names.size === 0) return (options) => options;
   return (options) => {

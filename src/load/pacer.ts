@@ -32,22 +32,36 @@ const TIMER_MARGIN_MS = 2;
 /** So that `tick` is called often enough for time limits when arrivals are far apart. */
 const TIMER_MS_MAX = 50;
 
+/** Due times after the last of a schedule, for as long as it is to go on. */
+export interface Overtime {
+  readonly startsAt: number;
+  readonly gapMs: () => number;
+  readonly goesOn: () => boolean;
+}
+
 /** `launch(index, dueAt)` is called for every due time in order, `startAt` added to each; otherwise like `paceQueue`. */
 export function startPacer(
   startAt: number,
   dueMs: Float64Array,
   launch: (index: number, dueAt: number) => void,
   tick: (now: number) => void,
+  overtime?: Overtime,
 ): Pacer {
   let next = 0;
-  const dueAt = (): number => startAt + (dueMs[next] ?? Infinity);
+  let extraAt = overtime ? overtime.startsAt + overtime.gapMs() : Infinity;
+  const goesOn = (): boolean => overtime !== undefined && overtime.goesOn();
   const queue: DueQueue = {
-    dueAt,
+    dueAt: () => {
+      if (next < dueMs.length) return startAt + (dueMs[next] ?? 0);
+      return goesOn() ? extraAt : Infinity;
+    },
     launch: () => {
-      launch(next, dueAt());
+      const dueAt = next < dueMs.length ? startAt + (dueMs[next] ?? 0) : extraAt;
+      if (next >= dueMs.length) extraAt += overtime?.gapMs() ?? Infinity;
+      launch(next, dueAt);
       next += 1;
     },
-    finished: () => next >= dueMs.length,
+    finished: () => next >= dueMs.length && !goesOn(),
   };
   return paceQueue(queue, tick);
 }

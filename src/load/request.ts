@@ -29,6 +29,11 @@ export interface LoadRequest {
   readonly workers?: number;
   /** Cut the window's results into pieces of this length too. Absent: no timeline. */
   readonly timelineMs?: number;
+  /**
+   * Which of the workload's tasks one client does beside the requests, in the workload's order: all, or these by name. Requests go on
+   * being sent, and are not measured, while a task goes on after the window's end. Absent: none.
+   */
+  readonly tasks?: "all" | readonly string[];
   /** Sent with every request, over those of its template; may hold secrets, and is in no result. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Of https: authorities beside the system's, as PEM text, and whether certificates are verified, which they are by default. */

@@ -16,6 +16,8 @@ type Rates = Pick<LoadRequest, "requestsPerSecond" | "segments" | "windowMs">;
 /** Keeps the arrivals' random numbers apart from those of the requests, so that both arrival kinds send the same requests. */
 const ARRIVAL_STREAM = 0x61727276;
 
+const OVERTIME_STREAM = 0x6f766572;
+
 const WHOLE: Part = { index: 0, of: 1 };
 
 /**
@@ -47,6 +49,29 @@ export function arrivalSchedule(
   }
   invertArrivals(windowDueMs, window, warmupMs, warmupMs + windowMs);
   return { dueMs: partOf(dueMs, part), measuredFrom: partLength(warmup, part) };
+}
+
+/**
+ * The distances between arrivals after the window's end, one a call, at the rate that it ended with: one worker's part of them. Infinity
+ * where that is nothing.
+ */
+export function overtimeGaps(
+  request: Rates & Pick<LoadRequest, "arrivals" | "seed">,
+  { index, of }: Part = WHOLE,
+): () => number {
+  const meanMs = (of * 1_000) / (segmentsOver(request).at(-1)?.to ?? 0);
+  if (!Number.isFinite(meanMs)) return () => Infinity;
+  if (request.arrivals === "constant") {
+    // The parts take turns.
+    let gapMs = (meanMs * (index + 1)) / of;
+    return () => {
+      const given = gapMs;
+      gapMs = meanMs;
+      return given;
+    };
+  }
+  const uniform = uniformFrom((request.seed ^ OVERTIME_STREAM) + Math.imul(index, 0x9e3779b1));
+  return () => -Math.log(1 - uniform()) * meanMs;
 }
 
 /** How many requests the window has: the whole number nearest to what its rates give, and one at least. */

@@ -24,6 +24,8 @@ export interface Stage {
   /** Requests due from here on are measured. */
   readonly windowStartsAt: number;
   readonly windowEndsAt: number;
+  /** Whether requests are still sent after the window's end, which are not measured. Absent: they are not. */
+  readonly goesOn?: (() => boolean) | undefined;
 }
 
 /**

@@ -8,11 +8,11 @@ import type { Stage } from "./sending.ts";
 import type { Script, Turn } from "./sessions-script.ts";
 
 export interface Turns {
-  /** Calls back at a time, in order; never after the window's end. */
+  /** Calls back at a time, in order; never after the window's end, unless the stage goes on. */
   readonly at: (dueAt: number, run: () => void) => void;
   /** Sends a script's requests from `freeAt` on; `onEnd` is called when the last was answered, or one failed. */
   readonly play: (script: Script, freeAt: number, onEnd: (at: number) => void) => void;
-  /** Finishes at the window's end, or when nothing can become due any more. */
+  /** Finishes at the window's end, or when the stage goes on no longer, or when nothing can become due any more. */
   readonly pacer: Pacer;
 }
 
@@ -27,6 +27,7 @@ interface Due {
 /** A request that is due while `outstandingMax` wait for answers is dropped, and its session ends. */
 export function openTurns(stage: Stage, outstandingMax: number): Turns {
   const { flights, recorder, revalidation, windowStartsAt, windowEndsAt } = stage;
+  const goesOn = (): boolean => stage.goesOn?.() === true;
   const due = new TinyQueue<Due>([], (a, b) => a.dueAt - b.dueAt);
   /** Sessions that will be due again when their answer has come. */
   let awaited = 0;
@@ -34,13 +35,13 @@ export function openTurns(stage: Stage, outstandingMax: number): Turns {
     {
       dueAt: () => due.peek()?.dueAt ?? Infinity,
       launch: () => due.pop()?.run(),
-      finished: (now) => now >= windowEndsAt || (due.length === 0 && awaited === 0),
+      finished: (now) => (now >= windowEndsAt && !goesOn()) || (due.length === 0 && awaited === 0),
     },
     flights.expire,
   );
 
   function at(dueAt: number, run: () => void): void {
-    if (dueAt > windowEndsAt) return;
+    if (dueAt > windowEndsAt && !goesOn()) return;
     due.push({ dueAt, run });
     pacer.wake();
   }
@@ -67,7 +68,7 @@ export function openTurns(stage: Stage, outstandingMax: number): Turns {
     dueAt: number,
     onEnd: (at: number, usable: boolean) => void,
   ): void {
-    const measured = dueAt >= windowStartsAt;
+    const measured = dueAt >= windowStartsAt && dueAt <= windowEndsAt;
     const generated = turn.fill();
     if (flights.outstanding() >= outstandingMax) {
       if (measured) recorder.drop();

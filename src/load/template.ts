@@ -1,6 +1,6 @@
 /** Compiles request templates once, so that filling one for a request costs a few string joins. */
 import { PerfoptError } from "../core/errors.ts";
-import type { Json, RequestTemplate, Scalar } from "../core/workload.ts";
+import type { Json, RequestTemplate, Scalar, TaskTemplate } from "../core/workload.ts";
 import type { Draw, Drawable } from "./draw.ts";
 
 /** A request ready to be filled: `draw` draws its parameters' rows, which the three writers then share. */
@@ -75,6 +75,37 @@ export function compileTemplate(
     headers: constant ? undefined : entries,
     body,
   };
+}
+
+/**
+ * Of a task's lines: a text for each call, drawn anew, `${index}` being its argument. CSV is quoted where it has to be (RFC 4180), and
+ * no value is an empty field.
+ */
+export function compileLine(
+  task: string,
+  { format, item }: Pick<NonNullable<TaskTemplate["lines"]>, "format" | "item">,
+  parameters: ReadonlyMap<string, Drawable>,
+): (index: number) => string {
+  const slots: Slots = new Map();
+  const context: Context = { request: task, parameters, slots, scope: NO_SCOPE, repeated: true };
+  const write = format === "ndjson" ? writeJson(item, context) : writeFields(item, context);
+  const draw = drawAll(slots);
+  return (index) => write(draw(index, NO_VALUES));
+}
+
+function writeFields(item: Readonly<Record<string, Json>>, context: Context): Write {
+  const fields = Object.values(item).map((value) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    const whole = WHOLE_PLACEHOLDER.exec(text)?.[1];
+    if (whole !== undefined) return writeValue(whole, context, (drawn) => csvField(asText(drawn)));
+    const write = writeText(text, context, asText);
+    return (filling: Filling) => csvField(write(filling));
+  });
+  return (filling) => fields.map((write) => write(filling)).join(",");
+}
+
+export function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** The parameters that a template names outside of every `$repeat`, and its captures: the part of a placeholder before the dot. */

@@ -11,11 +11,14 @@ import type { Part, PrepareSending } from "./sending.ts";
 import { sendSessions } from "./sessions.ts";
 import { sendUsers } from "./users.ts";
 
-/** Prepares everything that takes time; the returned function sends it, `startAt` being the warm-up's start in `performance.now()` milliseconds. */
+/**
+ * Prepares everything that takes time; the returned function sends it, `startAt` being the warm-up's start in `performance.now()`
+ * milliseconds, and goes on after the window's end for as long as `goesOn` says so.
+ */
 export function prepareWindow(
   whole: CompleteLoadRequest,
   part: Part,
-): (startAt: number) => Promise<WindowRecord> {
+): (startAt: number, goesOn?: () => boolean) => Promise<WindowRecord> {
   const request = {
     ...whole,
     connections: Math.max(1, shareOfPart(whole.connections, part)),
@@ -23,7 +26,7 @@ export function prepareWindow(
   };
   const send = senderOf(request)(request, part);
   const { pool, pathPrefix } = openConnection(request);
-  return async (startAt) => {
+  return async (startAt, goesOn) => {
     const windowStartsAt = startAt + request.warmupMs;
     const windowEndsAt = windowStartsAt + request.windowMs;
     const recorder = windowRecorder(request, windowEndsAt);
@@ -31,7 +34,7 @@ export function prepareWindow(
     try {
       const revalidation = openRevalidation(request);
       const pipes = { recorder, flights, revalidation, pathPrefix };
-      const stage = { ...pipes, startAt, windowStartsAt, windowEndsAt };
+      const stage = { ...pipes, startAt, windowStartsAt, windowEndsAt, goesOn };
       const pacer = send(stage);
       const cpu = cpuBetween(windowStartsAt, windowEndsAt, pacer.restedMs);
       await pacer.finished;

@@ -1,7 +1,9 @@
-/** The threads that send: started when needed, kept warm between windows, asked one thing at a time. */
+/** The threads that send, and those that do tasks: started when needed, kept warm between windows, asked one thing at a time. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { messageOf, PerfoptError } from "../core/errors.ts";
+import type { TaskCommand, TaskReply } from "./task-worker.ts";
+import type { Failure } from "./thread.ts";
 import type { WorkerCommand, WorkerReply } from "./worker.ts";
 
 /** Measured: at 10,000 requests/s a thread uses 60 % of its core, and 70 % is where its own queueing begins to show. */
@@ -11,7 +13,17 @@ const REQUESTS_PER_SECOND_EACH = 8_000;
  * Kept between windows for their compiled code alone: a thread that has run none yet is late by more than 100 ms at first. They hold
  * nothing of a window.
  */
-const idle: Worker[] = [];
+const idle: Readonly<Record<Entry, Worker[]>> = { worker: [], "task-worker": [] };
+
+/** The file that a thread begins with. */
+type Entry = "worker" | "task-worker";
+
+type Reply = WorkerReply | TaskReply;
+
+export interface Limits {
+  readonly limitMs: number;
+  readonly signal: AbortSignal;
+}
 
 /**
  * As few threads as can send this rate in time: each further one takes a core from a service on the same machine, and wakes up for
@@ -25,16 +37,16 @@ export function workersFor(
   return Math.max(1, Math.min(needed, cores - 1));
 }
 
-export function takeWorkers(count: number): readonly Worker[] {
-  return Array.from({ length: count }, () => idle.pop() ?? startWorker());
+export function takeWorkers(count: number, entry: Entry = "worker"): readonly Worker[] {
+  return Array.from({ length: count }, () => idle[entry].pop() ?? startWorker(entry));
 }
 
 /** For the next window. A worker that failed, or was stopped in the middle of a window, is to be ended instead. */
-export function giveBackWorkers(workers: readonly Worker[]): void {
+export function giveBackWorkers(workers: readonly Worker[], entry: Entry = "worker"): void {
   for (const worker of workers) {
     // One that waits for the next window does not keep the process alive.
     worker.unref();
-    idle.push(worker);
+    idle[entry].push(worker);
   }
 }
 
@@ -44,22 +56,22 @@ export async function endWorkers(workers: readonly Worker[]): Promise<void> {
 
 /** Ends the workers that wait for the next window. A later window starts new ones. */
 export async function closeLoad(): Promise<void> {
-  await endWorkers(idle.splice(0));
+  await endWorkers(Object.values(idle).flatMap((workers) => workers.splice(0)));
 }
 
 /** Sends a command and resolves with the worker's answer; rejects when it fails, ends, or takes longer, and when `signal` aborts. */
-export function askWorker<Kind extends WorkerReply["kind"]>(
+export function askWorker<Kind extends Reply["kind"]>(
   worker: Worker,
-  command: WorkerCommand,
+  command: WorkerCommand | TaskCommand,
   expected: Kind,
-  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
-): Promise<Extract<WorkerReply, { kind: Kind }>> {
+  { limitMs, signal }: Limits,
+): Promise<Extract<Reply, { kind: Kind }>> {
   return new Promise((resolve, reject) => {
     const fail = (error: PerfoptError): void => {
       settle();
       reject(error);
     };
-    const onReply = (reply: WorkerReply): void => {
+    const onReply = (reply: Reply | Failure): void => {
       if (reply.kind === "failed") fail(new PerfoptError(reply.code, reply.message, reply.hint));
       else if (isKind(reply, expected)) {
         settle();
@@ -92,23 +104,21 @@ export function askWorker<Kind extends WorkerReply["kind"]>(
   });
 }
 
-function isKind<Kind extends WorkerReply["kind"]>(
-  reply: WorkerReply,
+function isKind<Kind extends Reply["kind"]>(
+  reply: Reply,
   kind: Kind,
-): reply is Extract<WorkerReply, { kind: Kind }> {
+): reply is Extract<Reply, { kind: Kind }> {
   return reply.kind === kind;
 }
 
-function startWorker(): Worker {
+function startWorker(entry: Entry): Worker {
   // Node 20 does not read TypeScript: from source, a small script installs the loader first.
-  const entry = import.meta.url.endsWith(".ts")
-    ? new URL("./worker-source.mjs", import.meta.url)
-    : new URL("./worker.js", import.meta.url);
+  const file = import.meta.url.endsWith(".ts") ? `./${entry}-source.mjs` : `./${entry}.js`;
   // The flags of this process are its own: some of them would keep a worker from starting.
-  const worker = new Worker(entry, { execArgv: [] });
+  const worker = new Worker(new URL(file, import.meta.url), { execArgv: [] });
   const forget = (): void => {
-    const position = idle.indexOf(worker);
-    if (position >= 0) idle.splice(position, 1);
+    const position = idle[entry].indexOf(worker);
+    if (position >= 0) idle[entry].splice(position, 1);
   };
   worker.on("error", forget);
   worker.on("exit", forget);

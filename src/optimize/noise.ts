@@ -30,7 +30,7 @@ export function noiseFloorOf(run: Run, state: RunState, objective: MetricId): nu
     : 0;
 }
 
-/** A fixed number of valid pairs. Throws cannot-measure when too many windows are invalid. */
+/** A fixed number of valid pairs, with all of the workload's tasks. Throws cannot-measure when too many windows are invalid. */
 export async function measurePairs(
   run: Run,
   state: RunState,
@@ -44,7 +44,7 @@ export async function measurePairs(
     run.say(
       `${block === "noise" ? "A/A noise" : "confirming"}: pair ${pairs.length + 1} of ${count}`,
     );
-    const result = await measurePair(run, state, block, index);
+    const result = await measurePair(run, state, { block, tasks: "all" }, index);
     if (result.kind === "pair") pairs.push(result.pair);
     else reasons = result.sample.invalidBecause;
     if (index + 1 - pairs.length > run.limits.invalidPairsMax) {

@@ -5,10 +5,10 @@ import { unmeasuredSample, type Sample } from "../core/sample.ts";
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import { judge, type Rule } from "../decide/judge.ts";
 import { metricOf } from "../core/metric.ts";
-import { measurePair, windowOf } from "./pairs.ts";
-import { costsOf, FIRST_LOOK_PAIRS } from "../plan.ts";
+import { measurePair, windowOf, type Tasks } from "./pairs.ts";
+import { FIRST_LOOK_PAIRS } from "../plan.ts";
 import { saturationOf } from "./rate.ts";
-import { capacityMs, pairMsOf } from "./time.ts";
+import { capacityMs, confirmMsOf, pairMsOf } from "./time.ts";
 import { keptChanges, type PhaseState, type Run, type RunState } from "./run.ts";
 
 /** One window on the incumbent, then everything that the tuner reads of it; in the journal before it is used. */
@@ -18,7 +18,8 @@ export async function observeIncumbent(
   phase: PhaseState,
 ): Promise<unknown> {
   run.say(`${phase.plan.title}: observing the incumbent`);
-  const view = await run.bench.observe({ seed: state.nextSeed++, ...windowOf(run, state) });
+  const window = { ...windowOf(run, state), tasks: tasksOf(phase) };
+  const view = await run.bench.observe({ seed: state.nextSeed++, ...window });
   const observation = await phase.tuner.observe(view);
   const { trace: _, ...load } = view.sample.load;
   await run.journal.append({
@@ -30,6 +31,11 @@ export async function observeIncumbent(
   return observation;
 }
 
+/** The bulk work that a phase's windows do. */
+function tasksOf({ strategy }: PhaseState): Tasks {
+  return strategy.tasks ?? "all";
+}
+
 /** Measures one setting once, on the candidate arm: search is unpaired, only decisions are paired. */
 export async function probe(
   run: Run,
@@ -39,7 +45,7 @@ export async function probe(
 ): Promise<Past> {
   run.say(`${phase.plan.title}: probing, ${step.why}`);
   const load = step.load === undefined ? {} : { load: step.load };
-  const sample = await probedOrNot(run, state, step);
+  const sample = await probedOrNot(run, state, phase, step);
   await run.journal.append({
     type: "probed",
     phase: phase.plan.name,
@@ -55,10 +61,12 @@ export async function probe(
 async function probedOrNot(
   run: Run,
   state: RunState,
+  phase: PhaseState,
   step: Extract<Step, { kind: "probe" }>,
 ): Promise<Sample> {
   const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
-  const other = step.load ? await otherLoad(run, state, step.load) : {};
+  // A load of its own asks what the service does with requests alone.
+  const other = step.load ? await otherLoad(run, state, step.load) : { tasks: tasksOf(phase) };
   try {
     await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
     return await run.bench.sample({ ...request, ...other });
@@ -134,7 +142,7 @@ async function measureUntilDecided(
     watch: run.watched,
   };
   // A trial may go on into the next phase's time, not into what comes after all phases.
-  const endBy = run.deadline - costsOf(run.persona).confirmMs - capacityMs(run);
+  const endBy = run.deadline - confirmMsOf(run, state) - capacityMs(run);
   const pairs: Pair[] = [];
   let invalid = 0;
   for (let index = 0; ; index += 1) {
@@ -145,7 +153,8 @@ async function measureUntilDecided(
     run.say(
       `${phase.plan.title}: ${candidate.id}, pair ${pairs.length + 1} of at most ${pairsMax}`,
     );
-    const result = await measurePair(run, state, candidate.id, index);
+    const block = { block: candidate.id, tasks: tasksOf(phase) };
+    const result = await measurePair(run, state, block, index);
     if (result.kind === "invalid") {
       invalid += 1;
       if (invalid > run.limits.invalidPairsMax)

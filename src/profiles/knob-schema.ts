@@ -44,37 +44,7 @@ function knob() {
         .enum(["live", "reload", "restart"])
         .exactOptional()
         .describe("What a change needs; by default restart for env, live for redis."),
-      env: z
-        .string()
-        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-          error: "expected the name of an environment variable",
-        })
-        .exactOptional()
-        .describe("The service's environment variable that sets it."),
-      unit: z
-        .enum(["ms", "s", "bytes", "mb"])
-        .exactOptional()
-        .describe(
-          "What the variable's number counts; by default ms for durations and bytes for bytes.",
-        ),
-      redis: field
-        .text()
-        .exactOptional()
-        .describe("The Redis parameter that sets it, by CONFIG SET."),
-      nodeOption: z
-        .string()
-        .regex(/^--[a-z0-9-]+$/, { error: "expected a flag of Node such as --max-semi-space-size" })
-        .exactOptional()
-        .describe(
-          "The flag of Node that sets it, added to the service's NODE_OPTIONS; 0 leaves it out.",
-        ),
-      postgres: z
-        .string()
-        .regex(/^[a-z_][a-z0-9_.]*$/, { error: "expected the name of a PostgreSQL setting" })
-        .exactOptional()
-        .describe(
-          "The PostgreSQL setting, set for the service's role in its database (ALTER ROLE ... IN DATABASE ... SET).",
-        ),
+      ...setters(),
     })
     .transform((input, context): Omit<Knob, "id"> => {
       const issue: Report = (key, message) => {
@@ -95,6 +65,43 @@ function knob() {
         set,
       };
     });
+}
+
+/** One of the first, and what its number counts. */
+function setters() {
+  return {
+    env: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+        error: "expected the name of an environment variable",
+      })
+      .exactOptional()
+      .describe("The service's environment variable that sets it."),
+    unit: z
+      .enum(["ms", "s", "bytes", "mb"])
+      .exactOptional()
+      .describe(
+        "What the variable's number counts; by default ms for durations and bytes for bytes.",
+      ),
+    redis: field
+      .text()
+      .exactOptional()
+      .describe("The Redis parameter that sets it, by CONFIG SET."),
+    nodeOption: z
+      .string()
+      .regex(/^--[a-z0-9-]+$/, { error: "expected a flag of Node such as --max-semi-space-size" })
+      .exactOptional()
+      .describe(
+        "The flag of Node that sets it, added to the service's NODE_OPTIONS; 0 leaves it out.",
+      ),
+    postgres: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_.]*$/, { error: "expected the name of a PostgreSQL setting" })
+      .exactOptional()
+      .describe(
+        "The PostgreSQL setting, set for the service's role in its database (ALTER ROLE ... IN DATABASE ... SET).",
+      ),
+  };
 }
 
 interface KnobInput {

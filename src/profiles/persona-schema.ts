@@ -197,6 +197,13 @@ function strategy(knownTuners: readonly string[] | undefined) {
           "The tuner that runs it. Without one, this version does not run the strategy and says so.",
         ),
       objective: measuredMetric().describe("The metric that this phase's trials are decided by."),
+      tasks: z
+        .array(field.name())
+        .superRefine(noTwins)
+        .exactOptional()
+        .describe(
+          "Which of the workload's tasks this phase's windows do, by name; all when absent, none with [].",
+        ),
       settings: settings().describe(
         "Starting hypotheses, by knob role (l1-ttl, pool-max, ...) or by the tuner's own name of a setting: 5s, 1GB, 30.",
       ),
@@ -212,6 +219,17 @@ function strategy(knownTuners: readonly string[] | undefined) {
       ...(preset !== undefined && { preset }),
       ...(morePresets.length > 0 && { morePresets }),
     }));
+}
+
+function noTwins(names: readonly string[], context: z.RefinementCtx): void {
+  names.forEach((name, index) => {
+    if (names.indexOf(name) === index) return;
+    context.addIssue({
+      code: "custom",
+      path: [index],
+      message: `expected each task once, found "${name}" again`,
+    });
+  });
 }
 
 function tuner(knownTuners: readonly string[] | undefined) {

@@ -16,11 +16,13 @@ export interface Captured {
 interface Known {
   readonly parameters: readonly Parameter[];
   readonly captured: readonly Captured[];
+  /** Whether `${index}` counts in all of it: the item of a task's lines. */
+  readonly repeated?: boolean;
 }
 
-/** Walks a path, a query, headers or a body; reports each problem with its path inside of `value`. */
+/** Walks a path, a query, headers, a body or a line's item; reports each problem with its path inside of `value`. */
 export function checkPlaceholders(value: unknown, known: Known, report: Report): void {
-  walk(value, { ...known, report, repeated: false }, []);
+  walk(value, { repeated: false, ...known, report }, []);
 }
 
 /** What a `${...}` in other texts may be, for example in the service's environment. */

@@ -32,6 +32,7 @@ export function targetSchema(path: string) {
       workloads: workloads(folder).describe("What personas can ask for, by name."),
     })
     .transform(field.checked(checkStores))
+    .transform(field.checked(checkFlags))
     .transform((input): TargetFile => ({ ...input, path }));
 }
 
@@ -183,4 +184,29 @@ function checkStores(input: Omit<TargetFile, "path">, context: z.RefinementCtx):
       issue(["knobs", id, "redis"], "expected env, as the target has no redis section");
     }
   }
+}
+
+/** Node takes a flag of its command line before that of NODE_OPTIONS: turning such a knob would do nothing. */
+function checkFlags({ service, knobs }: Omit<TargetFile, "path">, context: z.RefinementCtx): void {
+  const flags = service.start.args.flatMap((arg) => arg.split(/\s+/).map(flagOf));
+  const isVariable = knobs.some(
+    ({ set }) => set.kind === "env" && set.variable.toUpperCase() === "NODE_OPTIONS",
+  );
+  for (const { id, set } of knobs) {
+    if (set.kind !== "node-option") continue;
+    const issue = (message: string): void => {
+      context.addIssue({ code: "custom", path: ["knobs", id, "nodeOption"], message });
+    };
+    if (flags.includes(set.flag)) {
+      issue(
+        `expected ${set.flag} not to be in service.start, where it wins over NODE_OPTIONS; move it to NODE_OPTIONS in service.env`,
+      );
+    }
+    if (isVariable) issue("expected no other knob to set the variable NODE_OPTIONS as a whole");
+  }
+}
+
+/** Node takes underscores for dashes. */
+function flagOf(word: string): string {
+  return (word.split("=")[0] ?? "").replaceAll("_", "-");
 }

@@ -1,4 +1,4 @@
-/** The schema of workloads: parameters, and the requests or sessions whose placeholders they fill. */
+/** The schema of workloads: parameters, and the requests, sessions and tasks whose placeholders they fill. */
 import { z } from "zod";
 import type { Parameter, WorkloadDefinition } from "../core/workload.ts";
 import * as field from "./fields.ts";
@@ -6,6 +6,7 @@ import { parameter } from "./parameter-schema.ts";
 import { checkPlaceholders, type Captured } from "./placeholders.ts";
 import { request, toTemplate, type RequestInput } from "./request-schema.ts";
 import { session, toSession, type SessionInput } from "./session-schema.ts";
+import { task, toTask, type TaskInput } from "./task-schema.ts";
 
 /** A map from name to workload becomes the list of workloads, in the file's order. `folder`: where the file lies. */
 export function workloads(folder: string) {
@@ -39,6 +40,13 @@ function workload(folder: string) {
         .min(1)
         .exactOptional()
         .describe("In place of requests: what a user does from beginning to end, step by step."),
+      tasks: z
+        .array(task())
+        .min(1)
+        .exactOptional()
+        .describe(
+          "Bulk work beside the requests: one client does these in order, round and round, from a window's start to its end.",
+        ),
       revalidate: z
         .number()
         .min(0)
@@ -49,10 +57,11 @@ function workload(folder: string) {
         ),
     })
     .transform(field.checked(checkWorkload))
-    .transform(({ parameters, requests = [], sessions, revalidate }) => ({
+    .transform(({ parameters, requests = [], sessions, tasks, revalidate }) => ({
       parameters,
       requests: requests.map((each) => toTemplate(each, each.weight)),
       ...(sessions && { sessions: sessions.map(toSession) }),
+      ...(tasks && { tasks: tasks.map(toTask) }),
       ...(revalidate !== undefined && { revalidate }),
     }));
 }
@@ -64,6 +73,7 @@ interface WorkloadInput {
   readonly parameters: readonly Parameter[];
   readonly requests?: readonly RequestInput[];
   readonly sessions?: readonly SessionInput[];
+  readonly tasks?: readonly TaskInput[];
 }
 
 type Report = (path: readonly PropertyKey[], message: string, at?: "key") => void;
@@ -77,7 +87,7 @@ function checkWorkload(input: WorkloadInput, context: z.RefinementCtx): void {
       ...(at && { params: { at } }),
     });
   };
-  const { parameters, requests = [], sessions = [] } = input;
+  const { parameters, requests = [], sessions = [], tasks = [] } = input;
   // A mix and sessions would need two rates.
   if (requests.length > 0 === sessions.length > 0) {
     const found = requests.length > 0 ? "both" : "neither";
@@ -106,6 +116,20 @@ function checkWorkload(input: WorkloadInput, context: z.RefinementCtx): void {
   });
   sessions.forEach((each, index) => {
     checkSession(each, ["sessions", index, "steps"], parameters, report);
+  });
+  reportTwins(
+    tasks.map((each, index) => ({ request: each, path: ["tasks", index] })),
+    report,
+  );
+  tasks.forEach((each, index) => {
+    checkRequest(each, ["tasks", index], parameters, [], report);
+    checkPlaceholders(
+      each.lines?.item,
+      { parameters, captured: [], repeated: true },
+      (inside, message) => {
+        report(["tasks", index, "lines", "item", ...inside], message);
+      },
+    );
   });
 }
 
@@ -154,7 +178,7 @@ function takenName(name: string, by: string): string {
 }
 
 function checkRequest(
-  each: RequestInput,
+  each: Pick<RequestInput, "path" | "query" | "headers" | "body">,
   path: readonly PropertyKey[],
   parameters: readonly Parameter[],
   captured: readonly Captured[],

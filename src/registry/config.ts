@@ -1,5 +1,7 @@
 // Reads the service's settings from the environment and refuses values it cannot run with.
 
+import { readBulkConfig } from "./bulk/config.ts";
+import type { BulkConfig } from "./bulk/config.ts";
 import { readComputeConfig } from "./compute/config.ts";
 import type { ComputeConfig } from "./compute/config.ts";
 import { readOneOf, readUrl, readWhole } from "./config-values.ts";
@@ -8,6 +10,8 @@ import { readGatewayConfig } from "./gateway/config.ts";
 import type { GatewayConfig } from "./gateway/config.ts";
 import { readJobsConfig } from "./jobs/config.ts";
 import type { JobsConfig } from "./jobs/config.ts";
+import { readReportsConfig } from "./reports/config.ts";
+import type { ReportsConfig } from "./reports/config.ts";
 
 export type RegistryConfig = {
   readonly host: string;
@@ -21,6 +25,7 @@ export type RegistryConfig = {
   readonly poolAcquireTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly batchSizeRows: number;
+  readonly bulk: BulkConfig;
   readonly cacheL1TtlMs: number;
   readonly cacheL1MaxBytes: number;
   readonly cacheL2TtlMs: number;
@@ -32,6 +37,7 @@ export type RegistryConfig = {
   readonly drainTimeoutMs: number;
   readonly compute: ComputeConfig;
   readonly jobs: JobsConfig;
+  readonly reports: ReportsConfig;
   readonly gateway: GatewayConfig;
 };
 
@@ -54,6 +60,7 @@ export function readConfig(environment: Environment): RegistryConfig {
     readWhole(environment, name, fallback, min, max, problems);
   const flag = (name: string): boolean =>
     readOneOf(environment, name, "false", ["true", "false"], problems) === "true";
+  const batchSizeRows = whole("BATCH_SIZE", 100, 1, 50_000);
   const config: RegistryConfig = {
     host: environment["HOST"] || "127.0.0.1",
     port: whole("PORT", 8080, 0, 65_535),
@@ -77,7 +84,8 @@ export function readConfig(environment: Environment): RegistryConfig {
     poolIdleTimeoutMs: whole("POOL_IDLE_TIMEOUT_MS", 10_000, 0, DAY_MS),
     poolAcquireTimeoutMs: whole("POOL_ACQUIRE_TIMEOUT_MS", 5_000, 0, DAY_MS),
     statementTimeoutMs: whole("STATEMENT_TIMEOUT_MS", 30_000, 0, DAY_MS),
-    batchSizeRows: whole("BATCH_SIZE", 100, 1, 10_000),
+    batchSizeRows,
+    bulk: readBulkConfig(environment, batchSizeRows, problems),
     cacheL1TtlMs: whole("CACHE_L1_TTL_MS", 0, 0, DAY_MS),
     cacheL1MaxBytes: whole("CACHE_L1_MAX_BYTES", 32 * 1024 * 1024, 1024, 64 * 1024 ** 3),
     cacheL2TtlMs: whole("CACHE_L2_TTL_MS", 30_000, 0, DAY_MS),
@@ -89,6 +97,7 @@ export function readConfig(environment: Environment): RegistryConfig {
     drainTimeoutMs: whole("DRAIN_TIMEOUT_MS", 10_000, 0, DAY_MS),
     compute: readComputeConfig(environment, problems),
     jobs: readJobsConfig(environment, problems),
+    reports: readReportsConfig(environment, problems),
     gateway: readGatewayConfig(environment, problems),
   };
   if (config.poolMin > config.poolMax) {

@@ -1,10 +1,12 @@
 // One endpoint of the API as plain data: where it is, what it takes, and the function that answers it.
 
+import type { BulkParts } from "./bulk/import.ts";
 import type { Answer } from "./cache/answer.ts";
 import type { Cache } from "./cache/read-through.ts";
 import type { Compute } from "./compute/compute.ts";
 import type { Database } from "./database.ts";
 import type { Jobs } from "./jobs/jobs.ts";
+import type { Reports } from "./reports/reports.ts";
 import type { Shape } from "./shape.ts";
 
 export const API_BASE = "/api/2.0/mlflow";
@@ -16,6 +18,10 @@ export type Backend = {
   readonly compute: Compute;
   /** Absent in a service that takes no jobs. */
   readonly jobs?: Jobs;
+  /** Absent in a service that takes no imports. */
+  readonly bulk?: BulkParts;
+  /** Absent in a service that makes no reports. */
+  readonly reports?: Reports;
   readonly batchSizeRows: number;
 };
 

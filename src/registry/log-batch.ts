@@ -1,6 +1,6 @@
 // Endpoints that log to a run: log-batch, and the three that log one thing.
 
-import { runScope, runsScope } from "./cache/keys.ts";
+import { METRICS, runScope, runsScope } from "./cache/keys.ts";
 import type { Queryable } from "./database.ts";
 import { writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
@@ -86,7 +86,12 @@ async function logBatch(backend: Backend, batch: Batch): Promise<object> {
     await setTags(connection, runId, tags, backend.batchSizeRows);
     return run.experiment_id;
   });
-  await backend.cache.invalidate([runsScope(String(experimentId)), runScope(runId)]);
+  await backend.cache.invalidate([
+    runsScope(String(experimentId)),
+    runScope(runId),
+    // Params and tags are in no aggregate over many runs.
+    ...(rows.length > 0 ? [METRICS] : []),
+  ]);
   return {};
 }
 
@@ -194,7 +199,7 @@ function* inChunks<T>(items: readonly T[], size: number): Generator<readonly T[]
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
-function paramChanged(runId: string, key: string, kept: string, asked: string): Error {
+export function paramChanged(runId: string, key: string, kept: string, asked: string): Error {
   return invalidParameter(
     `Changing param values is not allowed. Param with key=${JSON.stringify(key)} was already logged with value=${JSON.stringify(kept)} ` +
       `for run ID=${runId}. Attempted logging new value ${JSON.stringify(asked)}.`,

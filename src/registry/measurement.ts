@@ -20,7 +20,11 @@ export function toStored(value: SentValue): { value: number; is_nan: boolean } {
     case "-Infinity":
       return { value: -Number.MAX_VALUE, is_nan: false };
     default:
-      return { value: Number(value), is_nan: false };
+      // The validator makes numbers of texts where it can, of those of the infinities too.
+      return {
+        value: Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, Number(value))),
+        is_nan: false,
+      };
   }
 }
 

@@ -4,6 +4,7 @@ import pino from "pino";
 import type { Logger } from "pino";
 import { createCacheTracer } from "../tracer/tracer.ts";
 import { artifactOf } from "./artifacts/store.ts";
+import { createBulkMetrics } from "./bulk/metrics.ts";
 import { entityPrefix } from "./cache/keys.ts";
 import { openCache } from "./cache/read-through.ts";
 import { traceReads } from "./cache/trace.ts";
@@ -18,6 +19,8 @@ import type { Jobs } from "./jobs/jobs.ts";
 import { createJobMetrics } from "./jobs/metrics.ts";
 import { createMetrics } from "./metrics.ts";
 import type { RegistryMetrics } from "./metrics.ts";
+import { createReportMetrics } from "./reports/metrics.ts";
+import { openReports } from "./reports/reports.ts";
 import { observeRuntime } from "./runtime-metrics.ts";
 
 export type Parts = {
@@ -64,6 +67,9 @@ export function openParts(config: RegistryConfig): Parts {
     metrics: createJobMetrics(metrics.registry),
     failed: warnSometimes,
   });
+  const reports = openReports(config, database, createReportMetrics(metrics.registry), (error) =>
+    log.error({ err: error }, "a thread for reports failed"),
+  );
   const stopObserving = observeRuntime(metrics.registry);
   const stopProbing = probeFiles(metrics.compute.fileProbed);
   metrics.watch({
@@ -72,14 +78,20 @@ export function openParts(config: RegistryConfig): Parts {
     untold: cache.untold,
     compute: compute.state,
   });
+  const bulk = {
+    config: config.bulk,
+    statementTimeoutMs: config.statementTimeoutMs,
+    metrics: createBulkMetrics(metrics.registry, metrics.database.statement),
+  };
   return {
-    backend: { database, cache, compute, jobs, batchSizeRows: config.batchSizeRows },
+    backend: { database, cache, compute, jobs, bulk, reports, batchSizeRows: config.batchSizeRows },
     metrics,
     log,
     async close() {
       stopObserving();
       stopProbing();
       await jobs.close();
+      await reports.close();
       await compute.close();
       await cache.close();
       await tracer.close();

@@ -2,7 +2,7 @@
 
 import type { Answer } from "./cache/answer.ts";
 import { randomUUID } from "node:crypto";
-import { runScope, runsScope } from "./cache/keys.ts";
+import { METRICS, runScope, runsScope } from "./cache/keys.ts";
 import { readEndpoint, writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, doesNotExist } from "./errors.ts";
@@ -156,7 +156,11 @@ async function updateRun(backend: Backend, input: Shaped<typeof updateInput>): P
     [input.run_id, input.status ?? null, input.end_time ?? null, input.run_name ?? null],
   );
   if (row === undefined) throw noRun(input.run_id);
-  await backend.cache.invalidate([runsScope(String(row.experiment_id)), runScope(row.run_id)]);
+  await backend.cache.invalidate([
+    runsScope(String(row.experiment_id)),
+    runScope(row.run_id),
+    METRICS,
+  ]);
   return { run_info: presentRunInfo(row) };
 }
 

@@ -6,7 +6,7 @@ import {
   monitorEventLoopDelay,
   performance,
 } from "node:perf_hooks";
-import { Counter, Gauge } from "prom-client";
+import { Counter, Gauge, Histogram } from "prom-client";
 import type { Registry } from "prom-client";
 
 const GC_KINDS: ReadonlyMap<number, string> = new Map([
@@ -17,6 +17,10 @@ const GC_KINDS: ReadonlyMap<number, string> = new Map([
 ]);
 
 const DELAY_RESOLUTION_MS = 10;
+// Steps of a half, so that a p99 read from the buckets is off by a fifth at most: 0.5 ms to over a second.
+const PAUSE_BUCKETS = Array.from({ length: 20 }, (_, index) =>
+  Number((0.000_5 * 1.5 ** index).toPrecision(4)),
+);
 
 /** Starts observing; the returned function stops. */
 export function observeRuntime(registry: Registry): () => void {
@@ -87,6 +91,12 @@ function observeGarbageCollection(registry: Registry): () => void {
     labelNames,
     registers,
   });
+  const pause = new Histogram({
+    name: "registry_gc_pause_seconds",
+    help: "Durations of garbage collections of the main thread",
+    buckets: PAUSE_BUCKETS,
+    registers,
+  });
   for (const kind of GC_KINDS.values()) {
     count.inc({ kind }, 0);
     seconds.inc({ kind }, 0);
@@ -96,6 +106,7 @@ function observeGarbageCollection(registry: Registry): () => void {
       const kind = GC_KINDS.get(gcKind(entry)) ?? "other";
       count.inc({ kind });
       seconds.inc({ kind }, entry.duration / 1000);
+      pause.observe(entry.duration / 1000);
     }
   });
   observer.observe({ entryTypes: ["gc"] });
@@ -131,6 +142,20 @@ export function observeProcess(registry: Registry, otherCpuSeconds = (): number 
       registers: [],
       collect() {
         this.set(process.memoryUsage.rss());
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_memory_bytes",
+      help: "Memory of the main thread's JavaScript: its heap in use, and what its objects hold outside of it, buffers included",
+      labelNames: ["space"] as const,
+      registers: [],
+      collect() {
+        // Array buffers are part of `external`. Threads have heaps of their own, of which only the resident memory above tells.
+        const { heapUsed, external } = process.memoryUsage();
+        this.set({ space: "heap" }, heapUsed);
+        this.set({ space: "non-heap" }, external);
       },
     }),
   );

@@ -17,6 +17,7 @@ const TABLES = [
   "latest_metrics",
   "params",
   "run_tags",
+  "bulk_lines",
   "query_cache",
   "jobs",
   "dead_letters",
@@ -112,6 +113,11 @@ const COLUMNS = {
     run_id text NOT NULL,
     key text NOT NULL,
     value text NOT NULL`,
+  bulk_lines: `
+    import_id text NOT NULL,
+    line bigint NOT NULL,
+    digest text NOT NULL,
+    written_ms bigint NOT NULL`,
   query_cache: `
     key text NOT NULL,
     stamp text NOT NULL,
@@ -183,6 +189,7 @@ const KEYS: readonly (readonly [name: string, table: TableName, definition: stri
   ["latest_metrics_pkey", "latest_metrics", "PRIMARY KEY (run_id, key)"],
   ["params_pkey", "params", "PRIMARY KEY (run_id, key)"],
   ["run_tags_pkey", "run_tags", "PRIMARY KEY (run_id, key)"],
+  ["bulk_lines_pkey", "bulk_lines", "PRIMARY KEY (import_id, line, digest)"],
   ["query_cache_pkey", "query_cache", "PRIMARY KEY (key)"],
   ["jobs_pkey", "jobs", "PRIMARY KEY (job_id)"],
   ["dead_letters_pkey", "dead_letters", "PRIMARY KEY (job_id)"],
@@ -224,6 +231,7 @@ const INDEXES: readonly string[] = [
   "jobs_due ON jobs (check_ms) WHERE state IN ('waiting', 'active') AND check_ms IS NOT NULL",
   "jobs_finished ON jobs (finished_ms) WHERE finished_ms IS NOT NULL",
   "reports_of_job ON reports (job_id)",
+  "bulk_lines_old ON bulk_lines (written_ms)",
 ];
 
 /** What tables that were made by an earlier version lack. */

@@ -8,9 +8,11 @@ import type {
   FastifyReply,
   FastifyRequest,
 } from "fastify";
+import { analyticsEndpoints } from "./analytics/endpoints.ts";
 import { whenGone } from "./artifacts/client-gone.ts";
 import { artifactEndpoints } from "./artifacts/endpoints.ts";
 import { addArtifactTransfer } from "./artifacts/transfer.ts";
+import { addBulkImport } from "./bulk/endpoint.ts";
 import { API_BASE } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { RegistryError, TooBusyError, toRegistryError } from "./errors.ts";
@@ -23,6 +25,7 @@ import { metricHistoryEndpoints } from "./metric-history.ts";
 import type { RegistryMetrics } from "./metrics.ts";
 import { aliasEndpoints } from "./model-aliases.ts";
 import { modelEndpoints } from "./models.ts";
+import { addReports } from "./reports/endpoint.ts";
 import { runEndpoints } from "./runs.ts";
 import { isOutcomeUnknown, scopesNamed } from "./unknown-outcome.ts";
 import { versionEndpoints } from "./versions.ts";
@@ -72,6 +75,8 @@ export function buildServer(
   });
   for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint, backend, caching);
   addArtifactTransfer(server, backend);
+  if (backend.bulk !== undefined) addBulkImport(server, backend, backend.bulk);
+  if (backend.reports !== undefined) addReports(server, backend.reports);
   addHealth(server, backend);
   server.get("/metrics", async (_request, reply) => {
     reply.type(metrics.registry.contentType);
@@ -90,6 +95,7 @@ function apiEndpoints(backend: Backend): Endpoint[] {
     ...runEndpoints(backend),
     ...logBatchEndpoints(backend),
     ...metricHistoryEndpoints(backend),
+    ...analyticsEndpoints(backend),
     ...jobEndpoints(backend),
   ];
 }

@@ -1,6 +1,6 @@
 // Writes of which nobody knows whether they were made: the connection was lost before PostgreSQL's answer.
 
-import { EXPERIMENTS, MODELS, modelScope, runScope, runsScope } from "./cache/keys.ts";
+import { EXPERIMENTS, METRICS, MODELS, modelScope, runScope, runsScope } from "./cache/keys.ts";
 import type { Scope } from "./cache/keys.ts";
 
 const unknown = new WeakSet<object>();
@@ -18,7 +18,7 @@ const SCOPES_OF_FIELD: ReadonlyMap<string, (value: string) => readonly Scope[]> 
   ["name", (name: string) => [MODELS, EXPERIMENTS, modelScope(name)]],
   ["new_name", (name: string) => [modelScope(name)]],
   ["experiment_id", (id: string) => [runsScope(id)]],
-  ["run_id", (id: string) => [runScope(id)]],
+  ["run_id", (id: string) => [METRICS, runScope(id)]],
 ]);
 
 /** What a write with this input may have changed, as far as the input names it; too much only costs misses. */

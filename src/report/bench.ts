@@ -3,6 +3,7 @@ import type { GateVerdict } from "../core/gate.ts";
 import { metricIds, metricOf, type MetricId } from "../core/metric.ts";
 import type { BenchResult, BenchWindow, LimitProbe, LimitResult } from "../core/result.ts";
 import { formatBytes } from "../core/units.ts";
+import { tasksTable } from "./bench-tasks.ts";
 import { timelineBlocks } from "./bench-timeline.ts";
 import { countOf, formatMetric } from "./format.ts";
 import { intervalOf, sloDetails, slosTable } from "./gate/tables.ts";
@@ -43,6 +44,7 @@ export function benchDocument(result: BenchResult): Document {
       ...limitSection(result.limit),
       ...section("Metrics", "open", [metricsTable(result)]),
       ...section("Endpoints", "open", [endpointsTable(result)]),
+      ...section("Bulk work", "open", [tasksTable(result.windows)]),
       ...section("Over time", "open", timelineBlocks(result.windows)),
       ...section("Warnings", "open", [list(result.warnings)]),
       ...section("Windows", "folded", [windowsTable(result.windows)]),

@@ -2,6 +2,7 @@
 import type { Entry } from "../core/event.ts";
 import type { IndexDefinition } from "../core/index-definition.ts";
 import type { Change, KnobValue } from "../core/knob.ts";
+import type { StatisticsDefinition } from "../core/statistics-definition.ts";
 
 export interface ChangeRecord {
   readonly id: string;
@@ -25,6 +26,14 @@ export interface NetChanges {
     readonly index: IndexDefinition;
     readonly seqs: readonly number[];
   }[];
+  readonly statistics: readonly {
+    readonly statistics: StatisticsDefinition;
+    readonly seqs: readonly number[];
+  }[];
+}
+
+export function isNothing({ knobs, indexes, statistics }: NetChanges): boolean {
+  return knobs.length + indexes.length + statistics.length === 0;
 }
 
 export function changeRecords(entries: readonly Entry[]): readonly ChangeRecord[] {
@@ -61,10 +70,15 @@ const stateAfter = {
 export function netChanges(records: readonly ChangeRecord[]): NetChanges {
   const knobs = new Map<string, NetKnob>();
   const indexes: NetChanges["indexes"][number][] = [];
+  const statistics: NetChanges["statistics"][number][] = [];
   for (const { change, state, seqs } of records) {
     if (state !== "applied") continue;
     if (change.kind === "create-index") {
       indexes.push({ index: change.index, seqs });
+      continue;
+    }
+    if (change.kind === "create-statistics") {
+      statistics.push({ statistics: change.statistics, seqs });
       continue;
     }
     const earlier = knobs.get(change.knob);
@@ -75,5 +89,17 @@ export function netChanges(records: readonly ChangeRecord[]): NetChanges {
       seqs: [...(earlier?.seqs ?? []), ...seqs],
     });
   }
-  return { knobs: [...knobs.values()].filter(({ from, to }) => from !== to), indexes };
+  return { knobs: [...knobs.values()].filter(({ from, to }) => from !== to), indexes, statistics };
+}
+
+/** The net changes as changes again. */
+export function changesOf({ knobs, indexes, statistics }: NetChanges): readonly Change[] {
+  return [
+    ...knobs.map(({ knob, from, to }) => ({ kind: "set-knob" as const, knob, from, to })),
+    ...indexes.map(({ index }) => ({ kind: "create-index" as const, index })),
+    ...statistics.map((each) => ({
+      kind: "create-statistics" as const,
+      statistics: each.statistics,
+    })),
+  ];
 }

@@ -1,5 +1,6 @@
 /** Measured values, effects, goals and journal citations as a reader sees them; what is missing is called so. */
 import { describeIndex } from "../core/index-definition.ts";
+import { describeStatistics } from "../core/statistics-definition.ts";
 import type { Change, Knob, KnobValue } from "../core/knob.ts";
 import {
   formatQuantity,
@@ -89,6 +90,8 @@ export function describeChange(change: Change, knobs: readonly Knob[]): string {
     }
     case "create-index":
       return `index ${change.index.name} on ${change.index.schema}.${describeIndex(change.index)}`;
+    case "create-statistics":
+      return `statistics ${change.statistics.name} on ${change.statistics.schema}.${describeStatistics(change.statistics)}`;
   }
 }
 

@@ -90,6 +90,7 @@ function window() {
     errors: part.count(),
     statuses: z.record(z.string(), part.count()).describe("Answers by status code."),
     timeline: z.array(piece()).exactOptional(),
+    tasks: z.array(task()).exactOptional(),
     server: server().exactOptional(),
   });
 }
@@ -105,6 +106,7 @@ function check() {
       "all-answered",
       "littles-law",
       "no-backlog",
+      "tasks-done",
       "host-pressure",
       "host-steal",
     ]),
@@ -125,6 +127,18 @@ function piece() {
     latencyP50Ms: z.number().exactOptional(),
     latencyP95Ms: z.number().exactOptional(),
     latencyP99Ms: z.number().exactOptional(),
+  });
+}
+
+function task() {
+  return z.object({
+    name: z.string(),
+    kind: z.enum(["ingest", "query", "report"]),
+    durationsMs: z.array(z.number()).describe("Of each success, in order."),
+    records: z.number().describe("Of the successes together."),
+    responseBytes: z.number(),
+    failed: part.count(),
+    failure: z.string().exactOptional().describe("Of the first failure."),
   });
 }
 

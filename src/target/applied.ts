@@ -1,9 +1,10 @@
-/** What perfopt has applied to the real target: the knob values that the service starts with, and the indexes it made. */
+/** What perfopt has applied to the real target: the knob values that the service starts with, and the indexes, statistics and settings it made in the database. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PerfoptError } from "../core/errors.ts";
 import type { KnobValue } from "../core/knob.ts";
 import { isMissing, makeFolder, targetFolder, writeDurably } from "./home.ts";
+import type { SettingPlace } from "./postgres-settings.ts";
 
 export interface OwnIndex {
   /** Which of the target's databases, as Source.id. */
@@ -12,13 +13,32 @@ export interface OwnIndex {
   readonly name: string;
 }
 
+/** Extended statistics that perfopt made. */
+export type OwnStatistics = OwnIndex;
+
+/** A setting of PostgreSQL that perfopt made for the service's role in its database. */
+export interface OwnSetting extends SettingPlace {
+  /** Which of the target's servers and databases, as Source.id. */
+  readonly source: string;
+  /** The text of the entry that was there before; null: there was none. */
+  readonly before: string | null;
+  /** The knob's value before: to go back to it is to put the entry back. */
+  readonly from: KnobValue;
+  /** Every text that perfopt has given it, or was about to: any other one is somebody else's. */
+  readonly written: readonly string[];
+}
+
 export interface Applied {
   readonly values: Readonly<Record<string, KnobValue>>;
   /** Recorded before they are built, so that no undo ever drops an index that somebody else made. */
   readonly indexes: readonly OwnIndex[];
+  /** Likewise. */
+  readonly statistics: readonly OwnStatistics[];
+  /** Recorded before they are changed, with what was there: also a killed perfopt's change can be taken back. */
+  readonly settings: readonly OwnSetting[];
 }
 
-const NOTHING: Applied = { values: {}, indexes: [] };
+const NOTHING: Applied = { values: {}, indexes: [], statistics: [], settings: [] };
 
 export async function readApplied(home: string, target: string): Promise<Applied> {
   const path = appliedPath(home, target);
@@ -30,8 +50,9 @@ export async function readApplied(home: string, target: string): Promise<Applied
     throw error;
   }
   try {
-    const applied: Applied = JSON.parse(text);
-    return applied;
+    // What an older perfopt wrote knows fewer kinds.
+    const applied: Partial<Applied> = JSON.parse(text);
+    return { ...NOTHING, ...applied };
   } catch (error) {
     throw new PerfoptError(
       "bad-input",

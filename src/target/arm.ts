@@ -3,18 +3,18 @@ import { join } from "node:path";
 import type { Client } from "pg";
 import { throwIfAborted } from "../core/errors.ts";
 import type { Resource } from "../core/event.ts";
-import { createIndexSql, qualifiedName, type IndexDefinition } from "../core/index-definition.ts";
 import type { Change } from "../core/knob.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Role } from "../core/trial.ts";
+import { objectOf, stageObjects, stageSettings, type ArmDatabase } from "./arm-database.ts";
 import { cloneDatabase, cloneName, dropClone } from "./clone.ts";
 import { freePort } from "./free-port.ts";
 import { makeFolder, type Environment } from "./home.ts";
 import {
   checkValue,
-  knobEnvironment,
   knobOf,
   knobRedisSettings,
+  knobsAtStart,
   valuesAfter,
   type KnobValues,
 } from "./knob-values.ts";
@@ -31,10 +31,8 @@ import { findServiceUse, type ServiceUse } from "./service-use.ts";
 import { openSocketFolder } from "./socket-folder.ts";
 import type { Source } from "./source.ts";
 import type { Undo } from "./stand.ts";
-import { cancelledOnAbort, connect, withConnection, withDatabase } from "./sql.ts";
+import { connect, withDatabase } from "./sql.ts";
 import type { ReadTrace } from "./tracing.ts";
-
-const BUILD_TIMEOUT_MS = 10 * 60_000;
 
 export interface ArmOptions {
   /** Of this arm: two arms may stand for two versions of a service. */
@@ -44,6 +42,8 @@ export interface ArmOptions {
   readonly folder: string;
   readonly source: Pick<Source, "adminUrl" | "serviceUrl" | "owner" | "server">;
   readonly baselineValues: KnobValues;
+  /** Changes whose indexes and statistics the target's database has already, and so its clones: an arm without them loses them. */
+  readonly present?: readonly Change[];
   readonly environment: Environment;
   /** Absent: what the service asks its caches for is not traced. */
   readonly readTrace?: ReadTrace;
@@ -51,7 +51,7 @@ export interface ArmOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Arm {
+export interface Arm extends ArmDatabase {
   readonly role: Role;
   readonly options: ArmOptions;
   readonly folder: string;
@@ -65,8 +65,6 @@ export interface Arm {
   port: number;
   /** What it should have. */
   values: KnobValues;
-  /** What it has. */
-  indexes: readonly IndexDefinition[];
   redisSettings: Readonly<Record<string, string>>;
   service: RunningService | undefined;
   /** The process has to be replaced before the next window, so that both arms' are of the same age. */
@@ -75,8 +73,8 @@ export interface Arm {
 }
 
 export interface RunningService extends ServiceProcess {
-  /** The knobs' variables that it was started with. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** The knobs' values that it was started with, as they are written. */
+  readonly startedWith: Readonly<Record<string, string>>;
   /** Where its CPU time and memory are read. */
   readonly use: ServiceUse;
   readonly removed: () => Promise<void>;
@@ -112,13 +110,15 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
       : undefined,
     port: await freePort(),
     values: options.baselineValues,
-    indexes: [],
+    objects: (options.present ?? []).flatMap(objectOf),
+    settings: {},
     redisSettings: settings,
     service: undefined,
     stale: true,
     starts: 0,
   };
   undo.push(() => stopArmService(arm));
+  await stageSettings(arm, arm.values);
   return arm;
 }
 
@@ -183,14 +183,15 @@ function copiedSettings(url: string): Promise<Record<string, string>> {
 
 /** What bringing an arm to a state has touched, so that the other arm can be made alike. */
 export interface Staged {
+  /** What a process of the service takes up when it starts. */
   readonly environment: boolean;
   readonly redis: boolean;
   readonly tables: readonly string[];
 }
 
 /**
- * Brings the database and Redis of an arm to the baseline plus these changes. A changed environment stops the service,
- * which the caller starts again. The arm's record follows every step, so that after a failure the next call goes on from what is there.
+ * Brings the database and Redis of an arm to the baseline plus these changes. Where what it
+ * takes up at its start has changed, the service is stopped, which the caller starts again. The arm's record follows every step, so that after a failure the next call goes on from what is there.
  */
 export async function stageArm(arm: Arm, changes: readonly Change[]): Promise<Staged> {
   const { knobs } = arm.options.targetFile;
@@ -199,56 +200,13 @@ export async function stageArm(arm: Arm, changes: readonly Change[]): Promise<St
     if (change.kind === "set-knob") checkValue(knobOf(knobs, change.knob), change.to);
   }
   arm.values = values;
-  const running = arm.service?.environment;
-  const environment = !running || !isSame(running, knobEnvironment(knobs, values));
+  const running = arm.service?.startedWith;
+  const environment = !running || !isSame(running, knobsAtStart(knobs, values));
   if (environment) await stopArmService(arm);
-  const tables = await stageIndexes(arm, changes);
+  await stageSettings(arm, values);
+  const tables = await stageObjects(arm, changes);
   const redis = await stageRedis(arm, knobRedisSettings(knobs, values));
   return { environment, redis, tables };
-}
-
-async function stageIndexes(arm: Arm, changes: readonly Change[]): Promise<readonly string[]> {
-  const wanted = changes.flatMap((change) =>
-    change.kind === "create-index" ? [change.index] : [],
-  );
-  const surplus = arm.indexes.filter((index) => !wanted.some((each) => isSameIndex(each, index)));
-  const missing = wanted.filter((index) => !arm.indexes.some((each) => isSameIndex(each, index)));
-  if (surplus.length === 0 && missing.length === 0) return [];
-  await onArm(arm, async (statement) => {
-    for (const index of surplus) {
-      await statement(`DROP INDEX IF EXISTS ${qualifiedName(index.schema, index.name)}`);
-      arm.indexes = arm.indexes.filter((each) => each !== index);
-    }
-    for (const index of missing) {
-      await statement(createIndexSql(index, "plain"));
-      arm.indexes = [...arm.indexes, index];
-    }
-  });
-  return [
-    ...new Set([...surplus, ...missing].map(({ schema, table }) => qualifiedName(schema, table))),
-  ];
-}
-
-/** Vacuumed and analysed: done on both arms whenever one has had a table's indexes changed. */
-export async function tidyTables(arm: Arm, tables: readonly string[]): Promise<void> {
-  await onArm(arm, async (statement) => {
-    for (const table of tables) await statement(`VACUUM (ANALYZE) ${table}`);
-  });
-}
-
-function onArm(
-  arm: Arm,
-  use: (statement: (sql: string) => Promise<void>) => Promise<void>,
-): Promise<void> {
-  const { signal } = arm.options;
-  return withConnection(
-    arm.adminUrl,
-    (client) =>
-      use(async (sql) => {
-        await cancelledOnAbort(client, { url: arm.adminUrl, signal }, () => client.query(sql));
-      }),
-    { statementTimeoutMs: BUILD_TIMEOUT_MS },
-  );
 }
 
 async function stageRedis(arm: Arm, settings: Readonly<Record<string, string>>): Promise<boolean> {
@@ -284,10 +242,9 @@ export async function startArmService(arm: Arm): Promise<void> {
       resourceId: id,
       onProcess: resource.onProcess,
     });
-    const environment = knobEnvironment(targetFile.knobs, arm.values);
     arm.service = {
       ...service,
-      environment,
+      startedWith: knobsAtStart(targetFile.knobs, arm.values),
       use: await findServiceUse(service.process.pid, service.port),
       removed: resource.removed,
     };
@@ -315,11 +272,5 @@ function isSame(
   const names = Object.keys(left);
   return (
     names.length === Object.keys(right).length && names.every((name) => left[name] === right[name])
-  );
-}
-
-function isSameIndex(left: IndexDefinition, right: IndexDefinition): boolean {
-  return (
-    left.name === right.name && createIndexSql(left, "plain") === createIndexSql(right, "plain")
   );
 }

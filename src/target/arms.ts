@@ -3,7 +3,8 @@ import { throwIfAborted } from "../core/errors.ts";
 import type { Change } from "../core/knob.ts";
 import type { Bench } from "../core/ports.ts";
 import type { Role } from "../core/trial.ts";
-import { stageArm, stopArmService, tidyTables, type ArmOptions } from "./arm.ts";
+import { stageArm, stopArmService, type ArmOptions } from "./arm.ts";
+import { tidyTables } from "./arm-database.ts";
 import { runningService, sampleArm, saturateArm } from "./loaded.ts";
 import { observeArm, type ObserveOptions } from "./observe.ts";
 import { openPair, restartPair, type Arms } from "./pair.ts";
@@ -39,7 +40,7 @@ export async function openBench(options: BenchOptions): Promise<OpenBench> {
 /**
  * Afterwards both arms are alike but for the changes: where one got a new process, the other gets one too; where Redis or
  * the service's settings changed, the candidate's Redis takes over the incumbent's contents, so that no earlier candidate's
- * entries help a later one; where an index changed, the table is vacuumed and analysed on both.
+ * entries help a later one; where an index or statistics changed, the table is vacuumed and analysed on both.
  */
 async function setArm(arms: Arms, role: Role, changes: readonly Change[]): Promise<void> {
   const arm = arms[role];

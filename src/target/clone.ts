@@ -2,7 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import { PerfoptError } from "../core/errors.ts";
-import { quoteName } from "../core/index-definition.ts";
+import { quoteName, quoteText } from "../core/index-definition.ts";
+import { sqlStateOf } from "./index-state.ts";
 import type { Source } from "./source.ts";
 import { databaseOf, rowsOf, withConnection, withDatabase } from "./sql.ts";
 
@@ -41,7 +42,49 @@ export function cloneDatabase(source: CloneSource, name: string): Promise<void> 
     await client.query(
       `CREATE DATABASE ${quoteName(name)} TEMPLATE ${quoteName(template)}${strategy}${owner}`,
     );
+    await copySettings(client, { template, name, owner: source.owner });
   });
+}
+
+/** Their values are lists, already quoted as SQL wants them. */
+const LISTS: ReadonlySet<string> = new Set([
+  "search_path",
+  "temp_tablespaces",
+  "local_preload_libraries",
+  "session_preload_libraries",
+]);
+const NO_RIGHT = "42501";
+
+/** A copy has no settings of its database's, such as a search path without which the service finds no table: everybody's, the owner's, and those of whoever clones. */
+async function copySettings(
+  client: Client,
+  { template, name, owner }: { template: string; name: string; owner: string | undefined },
+): Promise<void> {
+  const rows = await rowsOf(
+    client,
+    `SELECT r.rolname::text AS role, split_part(u.entry, '=', 1) AS parameter,
+       substr(u.entry, position('=' IN u.entry) + 1) AS value
+     FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole,
+       unnest(s.setconfig) WITH ORDINALITY AS u(entry, position)
+     WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = $1)
+       AND (s.setrole = 0 OR r.rolname IN (session_user, $2))
+     ORDER BY s.setrole, u.position`,
+    [template, owner ?? null],
+  );
+  for (const row of rows) {
+    const parameter = String(row["parameter"]);
+    const value = String(row["value"]);
+    const text = LISTS.has(parameter.toLowerCase()) && value !== "" ? value : quoteText(value);
+    const whose =
+      row["role"] === null
+        ? `DATABASE ${quoteName(name)}`
+        : `ROLE ${quoteName(String(row["role"]))} IN DATABASE ${quoteName(name)}`;
+    const quoted = parameter.split(".").map(quoteName).join(".");
+    await client.query(`ALTER ${whose} SET ${quoted} TO ${text}`).catch((error: unknown) => {
+      // One that a superuser has made: both arms go without it alike.
+      if (sqlStateOf(error) !== NO_RIGHT) throw error;
+    });
+  }
 }
 
 /** Drops a database that perfopt made, ending its sessions; refuses any other. */

@@ -18,6 +18,8 @@ export interface Measured {
   readonly after: Counters;
   /** The service's gauges during the window. */
   readonly polls: readonly SeriesValues[];
+  /** Bytes of the service's processes during the window; absent or empty where they are not known. */
+  readonly residentPolls?: readonly number[];
   /** The limit of the service's pool when it shows none itself. */
   readonly poolMax: number | undefined;
   /** Present when the stores' part is asked for in detail: what is known beforehand not to be readable. */
@@ -28,12 +30,16 @@ export interface Measured {
 const CPU_MS_PER_REQUEST_LEAST = 0.001;
 
 /**
- * Requests that the counters saw: those of the window, scaled by the warm-up, which runs at the rate of the window's start. For
- * users that is a guess, the same for both arms of a pair: they send as much as the service lets them.
+ * Requests that the counters saw: those of the window, scaled by the warm-up, which runs at the rate of the window's start, and by what
+ * went on after its end for the sake of a task, at the rate of its end. For users that is a guess, the same for both arms of a pair: they
+ * send as much as the service lets them. Tasks are no requests, so that what they cost is part of what a request costs.
  */
 export function requestsCovered({ load, warmupMs, segments }: Measured): number {
-  const startingShare = segments ? startingRate(segments) / meanRate(segments) : 1;
-  return load.requests * (1 + (warmupMs * startingShare) / load.windowMs);
+  const { requests, windowMs, overtimeMs = 0 } = load;
+  const mean = segments ? meanRate(segments) : 1;
+  const before = segments ? startingRate(segments) / mean : 1;
+  const after = segments ? (segments.at(-1)?.to ?? 0) / mean : 1;
+  return requests * (1 + (warmupMs * before + overtimeMs * after) / windowMs);
 }
 
 /** What each statement did between two readings, the slowest in total first; undefined without pg_stat_statements. */

@@ -9,6 +9,8 @@ export interface ExplainedPlan {
   readonly shape: string;
   /** Names of the indexes that it reads, each once. */
   readonly indexes: readonly string[];
+  /** Names of the tables that it reads, each once; of a run, those that were read indeed: pruned partitions are not. */
+  readonly relations: readonly string[];
   /** Quoted tables that it writes to. */
   readonly writes: readonly string[];
   /** Of a run: the server's own time, without planning and without sending rows. */
@@ -22,6 +24,7 @@ interface Node {
   readonly Schema?: string;
   readonly Alias?: string;
   readonly "Index Name"?: string;
+  readonly "Actual Loops"?: number;
   readonly Plans?: readonly Node[];
 }
 
@@ -114,6 +117,11 @@ function readPlan({ rows }: QueryResult<Explanation>): ExplainedPlan {
   return {
     shape: JSON.stringify(shapeOf(explained.Plan)),
     indexes: [...new Set(nodes.flatMap((node) => node["Index Name"] ?? []))],
+    relations: [
+      ...new Set(
+        nodes.flatMap((node) => (node["Actual Loops"] === 0 ? [] : (node["Relation Name"] ?? []))),
+      ),
+    ],
     writes: [
       ...new Set(
         nodes.flatMap((node) =>

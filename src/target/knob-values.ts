@@ -34,7 +34,7 @@ export function valuesAfter(values: KnobValues, changes: readonly Change[]): Kno
   return after;
 }
 
-/** The environment variables that say these values. */
+/** The environment variables that say these values; NODE_OPTIONS, which is put together of several, is not among them. */
 export function knobEnvironment(
   knobs: readonly Knob[],
   values: KnobValues,
@@ -45,6 +45,15 @@ export function knobEnvironment(
     environment[knob.set.variable] = writeValue(knob, values[knob.id] ?? knob.default);
   }
   return environment;
+}
+
+/** By knob, what a process of the service takes up when it starts, connections to PostgreSQL included: once one differs, it needs a fresh one. */
+export function knobsAtStart(knobs: readonly Knob[], values: KnobValues): Record<string, string> {
+  return Object.fromEntries(
+    knobs
+      .filter((knob) => knob.set.kind !== "redis")
+      .map((knob) => [knob.id, writeValue(knob, values[knob.id] ?? knob.default)]),
+  );
 }
 
 /** The Redis settings that say these values. */
@@ -62,20 +71,41 @@ export function knobRedisSettings(
 
 /** A knob's value as its setter writes it: durations in ms and sizes in bytes unless the setter counts in another unit. */
 export function writeValue(knob: Knob, value: KnobValue): string {
+  if (knob.set.kind === "postgres") return postgresText(knob, value);
   if (typeof value !== "number") return String(value);
-  const unit = knob.set.kind === "env" ? knob.set.unit : undefined;
+  const unit =
+    knob.set.kind === "env" || knob.set.kind === "node-option" ? knob.set.unit : undefined;
   if (unit === "s" && knob.domain.kind === "duration") return String(value / 1000);
-  if (unit === "mb" && knob.domain.kind === "bytes") return String(value / 1024 ** 2);
+  if (unit === "mb" && knob.domain.kind === "bytes") {
+    // Node reads no fractions, and 0 would leave the choice to it.
+    if (knob.set.kind === "node-option") return String(Math.max(1, Math.round(value / MB)));
+    return String(value / MB);
+  }
   return String(value);
 }
 
-/** A setting as Redis wrote it, as a value of the knob. */
+const KB = 1024;
+const MB = 1024 ** 2;
+
+/** With its unit: without one PostgreSQL would count in the setting's own, such as pages of 8 kB. */
+function postgresText({ domain }: Knob, value: KnobValue): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value === "string" || value < 0) return String(value);
+  if (domain.kind === "bytes") return value % KB === 0 ? `${value / KB}kB` : `${value}B`;
+  if (domain.kind === "duration")
+    return Number.isInteger(value) ? `${value}ms` : `${Math.round(value * 1000)}us`;
+  return String(value);
+}
+
+/** A setting as Redis wrote it, or a flag of Node as its owner did, as a value of the knob. */
 export function readValue(knob: Knob, text: string): KnobValue {
   switch (knob.domain.kind) {
     case "int":
+    case "number":
     case "duration":
-    case "bytes":
       return Number(text);
+    case "bytes":
+      return Number(text) * (knob.set.kind === "node-option" && knob.set.unit === "mb" ? MB : 1);
     case "bool":
       return text === "yes" || text === "true" || text === "1";
     case "enum":

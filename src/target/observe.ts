@@ -1,6 +1,7 @@
 /** One window on an arm with everything that tuners and advisors may look at. */
 import { availableParallelism, totalmem } from "node:os";
 import type { TargetView } from "../core/observation.ts";
+import type { ProveStructures } from "../core/structure.ts";
 import type { Arm } from "./arm.ts";
 import type { RedisCounters } from "./counters.ts";
 import { statementsInWindow, type Measured } from "./differences.ts";
@@ -16,6 +17,8 @@ const STATEMENTS_MAX = 200;
 export interface ObserveOptions extends LoadOptions {
   /** perfopt's own folder, for the planner's servers. */
   readonly home: string;
+  /** Tries plans for structures in a copy; absent: none is tried. */
+  readonly proveStructures?: ProveStructures;
 }
 
 export interface Observed {
@@ -43,7 +46,13 @@ export async function observeArm(
       redis: redisStats(before.redis, after.redis, settings),
       ...(cacheTrace ? { cacheTrace } : {}),
       warmupMs: request.warmupMs,
-      database: databaseView({ ...options, url: arm.adminUrl }),
+      database: databaseView({
+        ...options,
+        url: arm.adminUrl,
+        ...(options.proveStructures
+          ? { structures: { ...arm.options, prove: options.proveStructures } }
+          : {}),
+      }),
       machine: { cores: availableParallelism(), memoryBytes: totalmem() },
     },
     ...(before.redis && after.redis ? { redis: { before: before.redis, after: after.redis } } : {}),

@@ -111,6 +111,13 @@ export async function ancestorsOf(pid: number): Promise<readonly number[]> {
   return found;
 }
 
+/** Of these processes together, now; those that are gone have none. */
+export async function residentBytes(pids: readonly number[]): Promise<number> {
+  let bytes = 0;
+  for (const pid of pids) bytes += await residentBytesOf(pid);
+  return bytes;
+}
+
 /** From `status`, which counts in kB: the page size that `stat` counts in differs between machines. */
 async function residentBytesOf(pid: number): Promise<number> {
   try {

@@ -12,6 +12,7 @@ import {
   type Measured,
 } from "./differences.ts";
 import type { SeriesValues } from "./prometheus.ts";
+import { batchMetrics, memoryMetrics } from "./sample-batch.ts";
 import { balanceMetrics, jobMetrics, threadMetrics } from "./sample-jobs.ts";
 import { serverSide } from "./server-side.ts";
 import { mean, plus, share, times } from "./shares.ts";
@@ -30,6 +31,8 @@ export function sampleFrom(measured: Measured): Sample {
     ...jobMetrics(measured),
     ...threadMetrics(measured),
     ...balanceMetrics(measured),
+    ...batchMetrics(load),
+    ...memoryMetrics(measured),
   });
   const failed = load.checks.filter((check) => !check.ok);
   return {

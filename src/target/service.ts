@@ -5,6 +5,7 @@ import type { TargetFile } from "../core/target-file.ts";
 import { freePort } from "./free-port.ts";
 import type { Environment } from "./home.ts";
 import { knobEnvironment, type KnobValues } from "./knob-values.ts";
+import { NODE_OPTIONS, nodeOptions } from "./node-options.ts";
 import { runCommand } from "./run-command.ts";
 import { TRACE_SOCKETS_VARIABLE } from "./socket-folder.ts";
 import { logTail, startProcess, stopProcess, type RunningProcess } from "./process.ts";
@@ -52,12 +53,14 @@ async function startOn(port: number, options: StartService): Promise<ServiceProc
   const { service, knobs } = options.targetFile;
   const fill = filler(port, options);
   const fixed = Object.entries(service.env).map(([name, value]) => [name, fill(value)] as const);
+  const environment: Environment = {
+    ...options.environment,
+    ...Object.fromEntries(fixed),
+    ...knobEnvironment(knobs, options.values),
+  };
+  const given = environment[NODE_OPTIONS];
   const launch = {
-    env: {
-      ...options.environment,
-      ...Object.fromEntries(fixed),
-      ...knobEnvironment(knobs, options.values),
-    },
+    env: { ...environment, [NODE_OPTIONS]: nodeOptions(given, knobs, options.values) },
     logPath: options.logPath,
     // A migration that outlives a killed perfopt is found by the same mark as the service would be.
     ...(options.resourceId === undefined ? {} : { resourceId: options.resourceId }),

@@ -12,6 +12,8 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export interface ConnectOptions {
   /** 0 for none: the caller limits the statement otherwise. */
   readonly statementTimeoutMs?: number;
+  /** True: the session begins with the server's settings alone, and the limit is kept on this side only. */
+  readonly plainSession?: boolean;
 }
 
 export type Parameters = readonly (string | number | boolean | null)[];
@@ -30,7 +32,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     connectionString: url,
     application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: statementTimeoutMs,
+    statement_timeout: options.plainSession === true ? 0 : statementTimeoutMs,
     keepAlive: true,
     types: plainTypes(),
     // The server's own timeout answers first; this one is for a server that answers no more.

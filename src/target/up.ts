@@ -113,7 +113,7 @@ function statePath(home: string, name: string): string {
 async function startOwnRedis(options: UpOptions): Promise<RedisServer | undefined> {
   const { redis, knobs, name } = options.targetFile;
   if (redis?.kind !== "local") return undefined;
-  const values = await presentValues(options.targetFile, options.home);
+  const values = await presentValues(options.targetFile, options.home, options);
   return startRedis({
     folder: join(targetFolder(options.home, name), "redis"),
     settings: { ...redis.settings, ...knobRedisSettings(knobs, values) },
@@ -133,7 +133,7 @@ async function startOwnService(
   await rm(logPath, { force: true });
   return startService({
     targetFile,
-    values: await presentValues(targetFile, home),
+    values: await presentValues(targetFile, home, options),
     postgresUrl: source.serviceUrl,
     redisUrl: redisUrlOf(targetFile, redis),
     environment: options.environment,

@@ -3,6 +3,7 @@ import type { DatabaseView, RedisSettings, RedisStats } from "../core/observatio
 import type { PlannerServer } from "../core/planner.ts";
 import type { RedisCounters } from "./counters.ts";
 import type { Environment } from "./home.ts";
+import { proveOnCopy, type StructureCopyOptions } from "./prove-structures-copy.ts";
 import { withPlannerServer } from "./planner-server.ts";
 import { inReadOnly, numberOf, readOnly, rowsOf, withConnection } from "./sql.ts";
 
@@ -19,9 +20,12 @@ export interface ViewOptions {
   readonly binariesFolder?: string;
   /** For fetching binaries. */
   readonly environment?: Environment;
+  /** Absent: no copy may be made of the data. */
+  readonly structures?: StructureCopyOptions;
 }
 
 export function databaseView(options: ViewOptions): DatabaseView {
+  const { structures } = options;
   return {
     query: (sql, parameters) => connected(options, (client) => readOnly(client, sql, parameters)),
     together: (use) =>
@@ -31,6 +35,7 @@ export function databaseView(options: ViewOptions): DatabaseView {
         ),
       ),
     withPlanner: (use) => withPlanner(options, use),
+    ...(structures ? { prove: (plans, limitMs) => proveOnCopy(plans, limitMs, structures) } : {}),
   };
 }
 

@@ -1,27 +1,15 @@
-/** One window of load on one service, with the counters read around it and the service's gauges polled during it. */
-import { setTimeout as delay } from "node:timers/promises";
+/** One window of load on one service, with the counters read around it and the service polled during it. */
 import type { WindowRequest } from "../core/ports.ts";
 import type { LoadResult, ValidatorProbe } from "../core/sample.ts";
-import type { SeriesMap } from "../core/target-file.ts";
 import { readCounters, type Counters, type Sources } from "./counters.ts";
 import type { HistogramValues } from "./histograms.ts";
 import type { RunningProcess } from "./process.ts";
-import { scrape, scrapeAll, type SeriesValues } from "./prometheus.ts";
+import { pollGauges, pollMemory } from "./polls.ts";
+import { scrapeAll } from "./prometheus.ts";
 import type { Measured } from "./differences.ts";
 import { failWhenItEnds } from "./service.ts";
 import { backlogChecks, settleJobs } from "./settle.ts";
 
-const POLL_MS = 250;
-/** What is only seen while it is looked at. */
-const GAUGES = [
-  "poolTotal",
-  "poolIdle",
-  "poolMax",
-  "eventLoopDelayP99Seconds",
-  "eventLoopUtilization",
-  "queueWaiting",
-  "threadsAlive",
-] as const satisfies readonly (keyof SeriesMap)[];
 /** A Node process gets faster for its first thousand requests or two (measured: 2.4 ms of CPU a request at first, 1.6 ms later). */
 const WARM_UP_MS_MAX = 4_000;
 /** Of the windows' rate, so that a short warm-up has enough requests. At twice 40 % of saturation nothing queues for long. */
@@ -81,7 +69,10 @@ export async function measureWindow(
   const jobsLeft = await settleJobs(subject, options.signal);
   const before = await readCounters(sources, options.detail);
   const stop = new AbortController();
-  const polling = pollGauges(sources, request.warmupMs, stop.signal);
+  const polling = Promise.all([
+    pollGauges(sources, request.warmupMs, stop.signal),
+    pollMemory(sources, request.warmupMs, stop.signal),
+  ]);
   let load: LoadResult;
   try {
     load = await whileAlive(subject, options.signal, (signal) =>
@@ -90,7 +81,7 @@ export async function measureWindow(
   } finally {
     stop.abort();
   }
-  const polls = await polling;
+  const [polls, residentPolls] = await polling;
   const atEnd = await readCounters(sources, options.detail);
   // What this window left behind would compete with the other arm's window.
   await settleJobs(subject, options.signal);
@@ -102,6 +93,7 @@ export async function measureWindow(
     before,
     after,
     polls,
+    residentPolls,
     poolMax: subject.poolMax,
     ...(options.detail === true ? { unmeasured: sources.unmeasured } : {}),
   };
@@ -163,36 +155,5 @@ export async function whileAlive<T>(
     stop.abort();
     // No window begins before the last one's requests are gone.
     await loading.catch(() => {});
-  }
-}
-
-/**
- * Reads the gauges from the end of the warm-up until told to stop. The first reading only ends the warm-up's interval, for
- * gauges that tell of the time since they were last read. One that fails is left out: the load decides whether the window is valid.
- */
-async function pollGauges(
-  { metrics }: Sources,
-  warmupMs: number,
-  signal: AbortSignal,
-): Promise<readonly SeriesValues[]> {
-  if (!metrics || !GAUGES.some((key) => metrics.series[key] !== undefined)) return [];
-  const polls: SeriesValues[] = [];
-  const read = () => scrape(metrics).catch(() => undefined);
-  if (!(await waited(warmupMs, signal))) return polls;
-  await read();
-  while (await waited(POLL_MS, signal)) {
-    const values = await read();
-    // One that was answered after the window's end would show an idle service.
-    if (values && !signal.aborted) polls.push(values);
-  }
-  return polls;
-}
-
-async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await delay(ms, undefined, { signal });
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -51,7 +51,8 @@ export function withinDomain(reading: KnobReading, value: number): number | unde
   const domain = reading.knob.domain;
   if (domain.kind === "enum" || domain.kind === "bool") return undefined;
   const inside = Math.min(domain.max, Math.max(domain.min, value));
-  const whole = domain.kind === "duration" ? inside : Math.round(inside);
+  const isFine = domain.kind === "duration" || domain.kind === "number";
+  const whole = isFine ? inside : Math.round(inside);
   return domainError(domain, whole) === undefined ? whole : undefined;
 }
 

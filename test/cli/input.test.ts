@@ -59,8 +59,8 @@ describe("run", () => {
     expect(out).toMatch(/Time: .* at most/);
   });
 
-  test("the founding command is understood, and says what it leaves out", async () => {
-    const { code, out, err } = await perfopt(place, [
+  test("the founding command is understood: three plans, and what they take together", async () => {
+    const { code, out } = await perfopt(place, [
       "run",
       "--persona",
       "all",
@@ -71,13 +71,15 @@ describe("run", () => {
     expect(code).toBe(0);
     expect(out).toContain("Speed Runner on Model registry");
     expect(out).toContain("Multi-Tasker on Model registry");
-    expect(err).toContain("none of Data Analyst's strategies runs in this version");
+    expect(out).toContain("Data Analyst on Model registry");
+    expect(out).toContain("In sequence: Speed Runner, then Multi-Tasker, then Data Analyst.");
   });
 
   test.each([
     [["run"], "required option '--persona"],
     [["run", "--persona", "sped-runner"], "did you mean"],
-    [["run", "--persona", "data-analyst"], "none of Data Analyst's strategies runs"],
+    [["run", "--persona", "speed-runner", "speed-runner"], "speed-runner is named twice"],
+    [["run", "--persona", "all", "--budget", "2m"], "for all 3 personas together"],
     [["run", "--persona", "speed-runner", "--scale", "huge"], "use one of small, medium, large"],
     [["run", "--persona", "speed-runner", "--budget", "5"], "write it as 90s, 10m or 1h"],
     [["run", "--persona", "speed-runner", "--seed", "-1"], "expected a whole number"],

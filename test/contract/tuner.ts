@@ -170,7 +170,13 @@ function checkChange(change: Change, view: TargetView): void {
     return;
   }
   if (change.kind === "create-statistics") {
-    expect(change.statistics.columns.length).toBeGreaterThan(0);
+    const { name, columns, expressions = [], kinds } = change.statistics;
+    // A single column has statistics anyway, and PostgreSQL refuses it.
+    expect(columns.length + 2 * expressions.length).toBeGreaterThan(1);
+    // A single expression has no kinds.
+    if (columns.length + expressions.length === 1) expect(kinds).toEqual([]);
+    expect(columns.length + expressions.length).toBeLessThanOrEqual(8);
+    expect(new TextEncoder().encode(name).length).toBeLessThanOrEqual(63);
     return;
   }
   const knob = view.knobs.find((each) => each.id === change.knob);

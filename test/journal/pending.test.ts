@@ -4,22 +4,29 @@ import type { Entry, RunEvent } from "../../src/core/event.ts";
 import type { Change } from "../../src/core/knob.ts";
 import { pendingUndo } from "../../src/journal/pending.ts";
 
-/** A target of knobs and indexes, to which changes do what they say. */
+/** A target of knobs, indexes and statistics, to which changes do what they say. */
 interface Model {
   readonly knobs: Record<string, number>;
   readonly indexes: Set<string>;
+  readonly statistics: Set<string>;
 }
 
-const baseline = (): Model => ({ knobs: { pool: 15, ttl: 0 }, indexes: new Set() });
+const baseline = (): Model => ({
+  knobs: { pool: 15, ttl: 0 },
+  indexes: new Set(),
+  statistics: new Set(),
+});
 
 function make(model: Model, change: Change): void {
   if (change.kind === "set-knob") model.knobs[change.knob] = Number(change.to);
   else if (change.kind === "create-index") model.indexes.add(change.index.name);
+  else model.statistics.add(change.statistics.name);
 }
 
 function undo(model: Model, change: Change): void {
   if (change.kind === "set-knob") model.knobs[change.knob] = Number(change.from);
   else if (change.kind === "create-index") model.indexes.delete(change.index.name);
+  else model.statistics.delete(change.statistics.name);
 }
 
 function setKnob(knob: string, from: number, to: number): Change {
@@ -30,16 +37,27 @@ function createIndex(name: string): Change {
   return { kind: "create-index", index: { schema: "public", table: "t", name, columns: [] } };
 }
 
+function createStatistics(name: string): Change {
+  const statistics = { schema: "public", table: "t", name, kinds: [], columns: ["a", "b"] };
+  return { kind: "create-statistics", statistics };
+}
+
 /** What happens in a run: a change is made, or the last one that stands is undone. */
 type Step =
   | { kind: "knob"; knob: "pool" | "ttl"; to: number }
   | { kind: "index" }
+  | { kind: "statistics" }
   | { kind: "undo" };
 
 interface Recorded {
   readonly event: RunEvent;
   /** The model's change that happens right after this event is on disk. */
   readonly effect?: (model: Model) => void;
+}
+
+function changeOf(step: Exclude<Step, { kind: "undo" }>, name: string, now: Model): Change {
+  if (step.kind === "knob") return setKnob(step.knob, now.knobs[step.knob] ?? 0, step.to);
+  return step.kind === "index" ? createIndex(name) : createStatistics(name);
 }
 
 /** A run's journal, each line with the effect that follows it. */
@@ -60,10 +78,7 @@ function record(steps: readonly Step[]): readonly Recorded[] {
       lines.push({ event: { type: "change-reverted", changeId, detail: "" } });
       continue;
     }
-    const change =
-      step.kind === "knob"
-        ? setKnob(step.knob, now.knobs[step.knob] ?? 0, step.to)
-        : createIndex(`i${number}`);
+    const change = changeOf(step, `object${number}`, now);
     const changeId = `change-${number}`;
     make(now, change);
     standing.push({ id: changeId, change });
@@ -88,6 +103,7 @@ const steps = fc.array(
       to: fc.integer({ min: 0, max: 100 }),
     }),
     fc.constant({ kind: "index" } as const),
+    fc.constant({ kind: "statistics" } as const),
     fc.constant({ kind: "undo" } as const),
   ),
   { maxLength: 12 },

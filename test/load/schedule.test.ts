@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { segmentsOf } from "../../src/core/scenario.ts";
 import type { Scenario } from "../../src/core/scenario.ts";
-import { arrivalsBetween, arrivalSchedule, peakRate } from "../../src/load/schedule.ts";
+import {
+  arrivalsBetween,
+  arrivalSchedule,
+  overtimeGaps,
+  peakRate,
+} from "../../src/load/schedule.ts";
 
 const load = { requestsPerSecond: 1_000, warmupMs: 500, windowMs: 10_000, seed: 4 } as const;
 
@@ -123,4 +128,26 @@ test.each(KINDS)("the parts of %s arrivals together are the whole schedule", (ki
     const sizes = parts.map(({ dueMs }) => dueMs.length);
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
   }
+});
+
+test.each(KINDS)("%s arrivals after the window have the rate that it ended with", (kind) => {
+  const segments = [{ lengthMs: 10_000, from: 0, to: 400 }];
+  const request = { ...load, requestsPerSecond: 200, segments, arrivals: kind };
+  for (const of of [1, 3]) {
+    const dueMs = Array.from({ length: of }, (_, index) => {
+      const gapMs = overtimeGaps(request, { index, of });
+      let atMs = 0;
+      return Array.from({ length: 6_000 / of }, () => (atMs += gapMs()));
+    });
+    const all = dueMs.flat().toSorted((a, b) => a - b);
+    const perSecond = (all.length * 1_000) / (all.at(-1) ?? 0);
+    expect(perSecond / 400).toBeGreaterThan(kind === "constant" ? 0.999 : 0.95);
+    expect(perSecond / 400).toBeLessThan(kind === "constant" ? 1.001 : 1.05);
+    if (kind === "constant") {
+      // The parts take turns.
+      expect(all.every((atMs, index) => Math.abs(atMs - (index + 1) * 2.5) < 1e-6)).toBe(true);
+    }
+  }
+  const silent = overtimeGaps({ ...request, segments: [{ lengthMs: 10_000, from: 9, to: 0 }] });
+  expect(silent()).toBe(Infinity);
 });

@@ -53,16 +53,41 @@ test("what people write becomes milliseconds, bytes and ratios", async () => {
 
 test("a fixed rate and an objective that is not measured yet", async () => {
   const text = edit(BASE, "{ share: 40% }", "{ requestsPerSecond: 120 }");
-  const planned = "  - { metric: batch.recordsPerSecond, goal: 10000/s, weight: 3 }\nstrategies:";
+  const planned = "  - { metric: api.apdex, goal: 94%, weight: 3 }\nstrategies:";
   const persona = await load(edit(text, "strategies:", planned));
   expect(persona.workload.rate).toEqual({ kind: "fixed", requestsPerSecond: 120 });
   expect(persona.objectives.map((each) => each.metric)).toEqual([
     "api.latencyP95Ms",
     "cache.hitRate",
   ]);
-  expect(persona.plannedObjectives).toEqual([
-    { metric: "batch.recordsPerSecond", goal: 10_000, weight: 3 },
+  expect(persona.plannedObjectives).toEqual([{ metric: "api.apdex", goal: 0.94, weight: 3 }]);
+});
+
+test("goals of bulk work and memory, and which tasks a phase's windows do", async () => {
+  const goals = `  - { metric: batch.recordsPerSecond, goal: 10000/s, weight: 1 }
+  - { metric: batch.aggregateQueryMs, goal: 2s, weight: 1 }
+  - { metric: service.memoryPeakBytes, goal: 416MB, weight: 1 }
+  - { metric: service.gcPerMinute, goal: 15, weight: 1 }
+strategies:`;
+  const named = edit(
+    edit(BASE, "strategies:", goals),
+    "objective: db.queryMeanMs",
+    "objective: batch.reportMs\n    tasks: [import-rows, report]",
+  );
+  const persona = await load(named);
+  expect(persona.objectives.slice(2).map(({ goal }) => goal)).toEqual([
+    10_000,
+    2_000,
+    416 * 1024 ** 2,
+    15,
   ]);
+  expect(persona.plannedObjectives).toBeUndefined();
+  expect(persona.strategies.map(({ tasks }) => tasks)).toEqual([
+    undefined,
+    ["import-rows", "report"],
+  ]);
+  const none = await load(edit(named, "[import-rows, report]", "[]"));
+  expect(none.strategies[1]?.tasks).toEqual([]);
 });
 
 describe("a mistake is named with its line, its column and what was expected", () => {
@@ -178,8 +203,14 @@ describe("a mistake is named with its line, its column and what was expected", (
     [
       "a strategy decided by a metric that is not measured",
       "objective: db.queryMeanMs",
-      "objective: batch.reportMs",
-      'p.yaml:29:16: strategies[1].objective: expected a metric that this version measures, found "batch.reportMs"',
+      "objective: api.apdex",
+      'p.yaml:29:16: strategies[1].objective: expected a metric that this version measures, found "api.apdex"',
+    ],
+    [
+      "a task that a strategy names twice",
+      "objective: db.queryMeanMs",
+      "objective: db.queryMeanMs\n    tasks: [report, report]",
+      'p.yaml:30:21: strategies[1].tasks[1]: expected each task once, found "report" again',
     ],
     [
       "a strategy decided by what is measured once before and once after",

@@ -71,6 +71,7 @@ test("all but the redis-less knobs can be set to their bounds", () => {
         DATABASE_URL: "postgres://localhost/x",
         POOL_MAX: "90",
         THREADS_MAX: "64",
+        BATCH_METHOD: "copy",
         [set.variable]: String(value),
       };
       expect(() => readConfig(environment), `${set.variable}=${value}`).not.toThrow();

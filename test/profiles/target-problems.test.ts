@@ -81,7 +81,7 @@ describe("a mistake is named with its line, its column and what was expected", (
       "a knob that nothing sets",
       ", env: WARM",
       "",
-      "knobs.warm: expected one of env and redis, found neither",
+      "knobs.warm: expected one of env, redis, nodeOption and postgres, found none of them",
     ],
     [
       "a unit that does not fit",

@@ -10,9 +10,17 @@ import { openSource, type Source } from "../../src/target/source.ts";
 import { queryDatabase, withConnection, withDatabase } from "../../src/target/sql.ts";
 import { presentValues } from "../../src/target/live.ts";
 import { fixtureTarget, neverAborted, temporaryHome } from "../integration/stores.ts";
+import { semiSpace, workMem } from "./knobs.ts";
 import { loadOf, loadResult } from "./load.ts";
 
-const targetFile = fixtureTarget();
+const bundled = fixtureTarget();
+const targetFile = fixtureTarget({
+  service: {
+    ...bundled.service,
+    env: { ...bundled.service.env, NODE_OPTIONS: "--max-semi-space-size=8 --no-warnings" },
+  },
+  knobs: [...bundled.knobs, semiSpace, workMem],
+});
 const index: Change = {
   kind: "create-index",
   index: {
@@ -33,6 +41,8 @@ const window = {
   windowMs: 800,
 };
 
+const MB = 1024 ** 2;
+
 let home: string;
 let source: Source;
 let events: RunEvent[] = [];
@@ -50,6 +60,10 @@ beforeAll(async () => {
     onProgress: () => {},
     signal: neverAborted,
   });
+  // Of the service's role in the source alone: a clone does not get it by itself.
+  await withConnection(source.serviceUrl, (client) =>
+    client.query(`ALTER ROLE CURRENT_USER IN DATABASE fixture SET work_mem = '5MB'`),
+  );
 }, 60_000);
 
 afterAll(async () => {
@@ -65,7 +79,10 @@ async function benchOf(changes: Partial<BenchOptions> = {}): Promise<OpenBench> 
     runId: "2031-01-01 Test",
     folder: join(home, "runs", "one"),
     source,
-    baselineValues: await presentValues(targetFile, home),
+    baselineValues: await presentValues(targetFile, home, {
+      serviceUrl: source.serviceUrl,
+      environment: process.env,
+    }),
     environment: process.env,
     note: async (event) => void events.push(event),
     signal: neverAborted,
@@ -73,7 +90,10 @@ async function benchOf(changes: Partial<BenchOptions> = {}): Promise<OpenBench> 
       loadedUrl = run.baseUrl;
       return loadOf(60)(run);
     },
-    saturate: async ({ baseUrl }) => ((await fetch(`${baseUrl}/ready`)).ok ? 321 : 0),
+    saturate: async ({ baseUrl }) => {
+      loadedUrl = baseUrl;
+      return (await fetch(`${baseUrl}/ready`)).ok ? 321 : 0;
+    },
     ...changes,
   });
 }
@@ -83,6 +103,23 @@ function clones(): Promise<readonly unknown[]> {
     withDatabase(source.adminUrl, "postgres"),
     "SELECT datname FROM pg_database WHERE datname LIKE 'perfopt%' ORDER BY 1",
   );
+}
+
+function cloneUrl(letter: string): string {
+  return withDatabase(source.adminUrl, `perfopt_2031_01_01_test_${letter}`);
+}
+
+/** Of each statistics object, whether ANALYZE has filled it. */
+function filled(letter: string): Promise<readonly unknown[]> {
+  const sql = "SELECT stxdndistinct IS NOT NULL AS filled FROM pg_statistic_ext_data";
+  return queryDatabase(cloneUrl(letter), sql);
+}
+
+/** How often the table was analysed by a command. */
+async function analyses(letter: string): Promise<number> {
+  const sql = "SELECT analyze_count AS count FROM pg_stat_user_tables WHERE relname = 'items'";
+  const [row] = await queryDatabase(cloneUrl(letter), sql);
+  return Number(row?.["count"]);
 }
 
 /** Everything the journal was told of, and whether it was told that it is gone. */
@@ -178,6 +215,56 @@ describe("two arms", () => {
     expect(again.metrics["cache.hitRate"]).toBeGreaterThan(0.9);
   });
 
+  test("flags of Node and settings of PostgreSQL reach one arm only, by a restart, and go again", async () => {
+    const present = async (role: "incumbent" | "candidate") => {
+      await bench.saturate(1, role);
+      const page = await fetch(`${loadedUrl}/process`);
+      const answer: unknown = await page.json();
+      return answer;
+    };
+    const found = { nodeOptions: "--no-warnings --max-semi-space-size=8", workMem: "5MB" };
+    await bench.setArm("incumbent", []);
+    await bench.setArm("candidate", [
+      { kind: "set-knob", knob: semiSpace.id, from: 8 * MB, to: 32 * MB },
+      { kind: "set-knob", knob: workMem.id, from: 5 * MB, to: 64 * MB },
+    ]);
+    expect(await present("candidate")).toEqual({
+      nodeOptions: "--no-warnings --max-semi-space-size=32",
+      workMem: "64MB",
+    });
+    expect(await present("incumbent")).toEqual(found);
+    await bench.setArm("candidate", [
+      { kind: "set-knob", knob: semiSpace.id, from: 8 * MB, to: 0 },
+    ]);
+    expect(await present("candidate")).toEqual({ nodeOptions: "--no-warnings", workMem: "5MB" });
+    await bench.setArm("candidate", []);
+    expect(await present("candidate")).toEqual(found);
+  });
+
+  test("statistics are in their arm alone, filled, and go again; both tables are analysed alike", async () => {
+    const before = [await analyses("a"), await analyses("b")];
+    await bench.setArm("candidate", [
+      {
+        kind: "create-statistics",
+        statistics: {
+          schema: "public",
+          table: "items",
+          name: "s",
+          kinds: [],
+          columns: ["owner", "title"],
+        },
+      },
+    ]);
+    expect(await filled("a")).toEqual([]);
+    expect(await filled("b")).toEqual([{ filled: true }]);
+    // The counts of a session reach the view when it ends, or a little later.
+    await expect
+      .poll(async () => [await analyses("a"), await analyses("b")], { timeout: 20_000 })
+      .toEqual(before.map((count) => count + 1));
+    await bench.setArm("candidate", []);
+    expect(await filled("b")).toEqual([]);
+  });
+
   test("what an earlier candidate cached does not help the next one", async () => {
     await bench.setArm("incumbent", []);
     await bench.setArm("candidate", [{ kind: "set-knob", knob: "cache-ttl", from: 0, to: 60_000 }]);
@@ -198,6 +285,9 @@ describe("two arms", () => {
     expect(view.redis?.maxmemoryBytes).toBe(64 * 1024 ** 2);
     expect(view.redis?.policy).toBe("allkeys-lru");
     expect(view.values["pool-max"]).toBe(5);
+    expect(view.values[workMem.id]).toBe(5 * MB);
+    // Also what plans are made with, though it is read with other rights.
+    expect(await view.database.query("SHOW work_mem")).toEqual([{ work_mem: "5MB" }]);
     await expect(view.database.query("DELETE FROM items")).rejects.toThrow(/read-only/);
     const indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 'items' ORDER BY 1";
     const seen = await view.database.together(async (query) => [

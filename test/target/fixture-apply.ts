@@ -1,15 +1,17 @@
-/** Builds an index on a target in a process of its own, so that a test can kill it: URL, home, then IndexDefinition as JSON. */
+/** Applies a change to a target in a process of its own, so that a test can kill it: URL, home, then the Change as JSON. */
 import { openTarget } from "../../src/target/live.ts";
-import type { IndexDefinition } from "../../src/core/index-definition.ts";
+import type { Change } from "../../src/core/knob.ts";
 import { fixtureTarget, neverAborted } from "../integration/stores.ts";
+import { workMem } from "./knobs.ts";
 
-const [adminUrl = "", home = "", index = ""] = process.argv.slice(2);
+const [url = "", home = "", text = ""] = process.argv.slice(2);
 const target = await openTarget({
-  targetFile: fixtureTarget(),
+  targetFile: fixtureTarget({ knobs: [workMem] }),
   home,
-  source: { id: "one", adminUrl, server: undefined },
+  source: { id: "one", adminUrl: url, serviceUrl: url, server: undefined },
+  environment: {},
   signal: neverAborted,
   indexLimits: { snapshotAgeMs: 60_000, snapshotWaitMs: 60_000, buildTimeoutMs: 60_000 },
 });
-const definition: IndexDefinition = JSON.parse(index);
-await target.apply({ kind: "create-index", index: definition });
+const change: Change = JSON.parse(text);
+await target.apply(change);

@@ -22,7 +22,7 @@ const bench = await openBench({
   source,
   runId: "killed",
   folder: join(home, "runs", "killed"),
-  baselineValues: await presentValues(targetFile, home),
+  baselineValues: await presentValues(targetFile, home, { environment: process.env }),
   note: async (event) => void print(event),
   runLoad: loadOf(2_000),
   saturate: async () => 1,

@@ -87,12 +87,19 @@ function metrics() {
   ].join("\n");
 }
 
+/** What it was started with, beside variables of its own. */
+async function ownProcess() {
+  const [row] = await query("SELECT current_setting('work_mem') AS \"workMem\"");
+  return JSON.stringify({ nodeOptions: process.env.NODE_OPTIONS, workMem: row?.workMem });
+}
+
 async function answer(request, response) {
   try {
     const url = new URL(request.url, "http://localhost");
     if (url.pathname === "/die") process.kill(process.pid, "SIGKILL");
     else if (url.pathname === "/metrics") response.end(metrics());
     else if (url.pathname === "/env") response.end(JSON.stringify(process.env));
+    else if (url.pathname === "/process") response.end(await ownProcess());
     else if (url.pathname === "/ready") response.end((await query("SELECT 'ok' AS ok"))[0].ok);
     else if (url.pathname.startsWith("/count/"))
       response.end(await count(Number(url.pathname.slice(7))));

@@ -60,7 +60,8 @@ async function liveTarget(changes: Partial<LiveOptions> = {}) {
   return openTarget({
     targetFile: fixtureTarget(),
     home: join(stores.home, `home ${homes}`),
-    source: { id: "one", adminUrl: url, server: undefined },
+    source: { id: "one", adminUrl: url, serviceUrl: url, server: undefined },
+    environment: {},
     signal: neverAborted,
     indexLimits: limits,
     ...changes,
@@ -93,7 +94,7 @@ async function until(what: () => Promise<boolean>): Promise<void> {
 /** Starts a build that waits for the held snapshot, and kills the program that asked for it. */
 async function killedBuild(home: string): Promise<void> {
   const script = resolve(import.meta.dirname, "fixture-apply.ts");
-  const args = ["--import", "tsx", script, url, home, JSON.stringify(index)];
+  const args = ["--import", "tsx", script, url, home, JSON.stringify(createIndex)];
   const child = spawn(process.execPath, args, { stdio: "inherit" });
   const exit = once(child, "exit");
   await until(async () => (await indexesThere()).length === 1);
@@ -198,7 +199,9 @@ describe("an index on the real database", () => {
   test("a disk without room and a table that does not exist are refused before anything is recorded", async () => {
     // /proc is a file system whose free space is always 0.
     const server = { dataFolder: "/proc" };
-    const target = await liveTarget({ source: { id: "one", adminUrl: url, server } });
+    const target = await liveTarget({
+      source: { id: "one", adminUrl: url, serviceUrl: url, server },
+    });
     await expect(target.apply(createIndex)).rejects.toThrow(/needs about .* 0 B are free/);
     const missing: Change = { kind: "create-index", index: { ...index, table: "None" } };
     await expect(target.apply(missing)).rejects.toThrow(/there is no table/);
@@ -218,11 +221,11 @@ describe("knobs", () => {
       "redis-memory": 64 * MB,
     });
     expect(await target.apply(change)).toMatch(/^POOL_MAX=30 from the next start on, read back/);
-    expect((await presentValues(fixtureTarget(), home))["pool-max"]).toBe(30);
+    expect((await presentValues(fixtureTarget(), home, { environment: {} }))["pool-max"]).toBe(30);
     expect((await liveTarget({ home })).baselineValues["pool-max"]).toBe(30);
     await target.revert(change);
     await target.revert(change);
-    expect((await presentValues(fixtureTarget(), home))["pool-max"]).toBe(5);
+    expect((await presentValues(fixtureTarget(), home, { environment: {} }))["pool-max"]).toBe(5);
   });
 
   test("outside the domain are refused", async () => {
@@ -238,7 +241,9 @@ describe("knobs", () => {
       await liveTarget({ home })
     ).apply({ kind: "set-knob", knob: "pool-max", from: 5, to: 6 });
     await writeFile(join(home, "targets", "fixture", "applied.json"), "{");
-    await expect(presentValues(fixtureTarget(), home)).rejects.toThrow(/applied.json is damaged/);
+    await expect(presentValues(fixtureTarget(), home, { environment: {} })).rejects.toThrow(
+      /applied.json is damaged/,
+    );
   });
 
   test("of the user's own Redis are read from it, set live, and restored", async () => {

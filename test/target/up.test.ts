@@ -56,7 +56,13 @@ describe("the target in the background", () => {
 
   test("starts with what was applied", async () => {
     const source = await openSource({ ...common, purpose: "bench" });
-    const target = await openTarget({ targetFile, home, source, signal: neverAborted });
+    const target = await openTarget({
+      targetFile,
+      home,
+      source,
+      environment: process.env,
+      signal: neverAborted,
+    });
     const changes: Change[] = [
       { kind: "set-knob", knob: "cache-ttl", from: 0, to: 1234 },
       { kind: "set-knob", knob: "redis-memory", from: 64 * MB, to: 32 * MB },

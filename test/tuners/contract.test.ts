@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { metrics } from "../../src/core/metric.ts";
 import { tunerOf, tuners } from "../../src/tuners/index.ts";
 import { advice } from "../advice.ts";
+import { aggregateKnobs, aggregates } from "../aggregates.ts";
 import { tunerContract } from "../contract/tuner.ts";
 import type { Situation } from "../contract/tuner.ts";
 import { MB, skewedKeys, traceOf, viewOf } from "./views.ts";
@@ -78,6 +79,13 @@ const own: Readonly<Record<string, readonly Situation[]>> = {
       title: "little to gain",
       view: viewOf(),
       observation: { ...advice, totals: { ...advice.totals, relativeCost: 0.99 } },
+    },
+  ],
+  "aggregate-indexes": [
+    {
+      title: "indexes, statistics and settings to gain by",
+      view: viewOf({ knobs: aggregateKnobs }),
+      observation: aggregates,
     },
   ],
 };

@@ -41,6 +41,17 @@ export const knobs: readonly Knob[] = [
   knob("checks", "health-check-interval", { kind: "duration", min: 100, max: 120_000 }, 30_000),
   knob("sticky", "sticky-sessions", { kind: "bool" }, true),
   knob("kept-open", "keep-alive", { kind: "bool" }, true),
+  knob("rows", "batch-size", { kind: "int", min: 1, max: 50_000 }, 100),
+  knob("writers", "batch-parallel", { kind: "int", min: 1, max: 16 }, 1),
+  knob("ahead", "batch-in-flight", { kind: "int", min: 1, max: 64 }, 4),
+  knob("way", "batch-method", { kind: "enum", values: ["insert", "copy"] }, "insert"),
+  knob("body", "batch-buffer", { kind: "bytes", min: 16_384, max: 4 * MB }, 65_536),
+  knob("hands", "report-workers", { kind: "int", min: 1, max: 16 }, 4),
+  knob("part", "report-split", { kind: "int", min: 10, max: 20_000 }, 500),
+  knob("read-ahead", "report-depth", { kind: "int", min: 1, max: 16 }, 1),
+  knob("young", "semi-space", { kind: "bytes", min: MB, max: 128 * MB }, 16 * MB),
+  knob("old", "heap-limit", { kind: "bytes", min: 0, max: 8 * GB }, 0),
+  knob("helpers", "pg-parallel-workers", { kind: "int", min: 0, max: 16 }, 2),
 ];
 
 export interface ViewSketch {

@@ -18,6 +18,8 @@ export interface Phase {
   readonly objective: MetricId;
   readonly settings?: Strategy["settings"];
   readonly constraints?: Persona["constraints"];
+  /** Of the saturation rate, what the windows of the run are sent at; absent: 80 %. */
+  readonly share?: number;
 }
 
 export interface PhaseOutcome {
@@ -77,7 +79,8 @@ export async function runPhase(world: World, phase: Phase, seed: number): Promis
   };
 }
 
-function personaOf({ tuner, objective, settings = {}, constraints = [] }: Phase): Persona {
+function personaOf(phase: Phase): Persona {
+  const { tuner, objective, settings = {}, constraints = [], share = USUAL / SATURATION } = phase;
   return {
     name: "tester",
     title: "Tester",
@@ -86,7 +89,7 @@ function personaOf({ tuner, objective, settings = {}, constraints = [] }: Phase)
     workload: {
       name: "any",
       arrivals: "poisson",
-      rate: { kind: "share-of-saturation", share: USUAL / SATURATION },
+      rate: { kind: "share-of-saturation", share },
       warmupMs: 1_000,
       windowMs: 5_000,
       timeoutMs: 10_000,

@@ -16,6 +16,8 @@ export interface SearchedKnob {
   readonly reading: KnobReading;
   /** Values that there is a reason for: measured first, one after another, before the search goes its own way. */
   readonly hypotheses?: readonly Hypothesis[];
+  /** Where the search's own way begins; absent: a factor of 2.5 up. */
+  readonly first?: number;
   readonly min?: number;
   readonly max?: number;
 }
@@ -55,9 +57,7 @@ const PROBES_IN_SHORT = 2;
 /** The next step of the search over the present setting and every probe of these knobs under the run's own load. */
 export function searchProbed(question: ProbedQuestion): Probed {
   const { better, compare } = metricOf(question.objective);
-  // A difference is in the metric's own unit: 0.02 would be nothing of seconds, and all of a share of 2 %.
-  const unit = compare === "ratio" ? 1 : Math.abs(question.metrics[question.objective] ?? 1);
-  const noiseFloor = Math.max(question.noiseFloor, GAIN_LEAST * unit);
+  const noiseFloor = leastGainOf(question);
   const knobs = question.knobs.flatMap((each) => searchKnobOf(each) ?? []);
   const all = measurementsOf(question);
   const measured = all.filter(({ values }) => knobs.every((knob) => isWithin(knob, values)));
@@ -73,6 +73,17 @@ export function searchProbed(question: ProbedQuestion): Probed {
     measured,
     noiseFloor,
   };
+}
+
+/** A gain up to this is none: the noise, or a small share of the present value where there is less noise. */
+export function leastGainOf({
+  objective,
+  metrics,
+  noiseFloor,
+}: Pick<ProbedQuestion, "objective" | "metrics" | "noiseFloor">): number {
+  // A difference is in the metric's own unit: 0.02 would be nothing of seconds, and all of a share of 2 %.
+  const unit = metricOf(objective).compare === "ratio" ? 1 : Math.abs(metrics[objective] ?? 1);
+  return Math.max(noiseFloor, GAIN_LEAST * unit);
 }
 
 /** The first hypothesis that was not measured yet, alone. */
@@ -104,7 +115,9 @@ function searchKnobOf(searched: SearchedKnob): SearchKnob | undefined {
   const start = reading.value;
   const min = Math.min(start, Math.max(domain.min, searched.min ?? domain.min));
   const max = Math.max(start, Math.min(domain.max, searched.max ?? domain.max));
-  return { id, start, min, max };
+  const { first } = searched;
+  const isInside = first !== undefined && first >= min && first <= max;
+  return { id, start, min, max, ...(isInside ? { first } : {}) };
 }
 
 function isWithin(knob: SearchKnob, values: Values): boolean {

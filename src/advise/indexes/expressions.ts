@@ -121,7 +121,7 @@ function simplified(node: Node): Node {
 }
 
 /** A copy in which some nodes are others. */
-function mapNodes(node: Node, change: (node: Node) => Node | undefined): Node {
+export function mapNodes(node: Node, change: (node: Node) => Node | undefined): Node {
   const map = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(map);
     if (typeof value !== "object" || value === null) return value;
@@ -134,7 +134,7 @@ function mapNodes(node: Node, change: (node: Node) => Node | undefined): Node {
 }
 
 /** Without what says where in the text something stood. */
-function withoutPlaces(value: unknown): unknown {
+export function withoutPlaces(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutPlaces);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(

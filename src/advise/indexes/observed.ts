@@ -6,6 +6,9 @@ import type { StatementStats } from "../../core/sample.ts";
 import { adviseIndexes } from "./advise.ts";
 import { withCloneEngine } from "./engine.ts";
 import { readSnapshot } from "./snapshot/read.ts";
+import type { Snapshot } from "./snapshot/snapshot.ts";
+import type { IndexWorkload } from "./statement.ts";
+import type { PricingEngine } from "./studied.ts";
 import { workloadOfStatements } from "./workload/stat-statements.ts";
 
 /** A phase has minutes: the answer is there in seconds, and what a longer search would add is below a trial's noise. */
@@ -22,18 +25,39 @@ const SEED = 1;
 const REJECTED_MAX = 40;
 const FINDINGS_MAX = 20;
 
+/** The database as the planner knows it, for advice that needs more than indexes. */
+export function observedSnapshot(database: DatabaseView): Promise<Snapshot> {
+  return database.together((query) => readSnapshot(query, { redact: "nothing", now: Date.now }));
+}
+
+export function observedWorkload(statements: readonly StatementStats[]): Promise<IndexWorkload> {
+  return workloadOfStatements(statements, "the observed window");
+}
+
 export async function adviseObserved(
   database: DatabaseView,
   statements: readonly StatementStats[],
 ): Promise<IndexAdvice> {
-  const workload = await workloadOfStatements(statements, "the observed window");
+  const workload = await observedWorkload(statements);
+  const { advice } = await adviseOn(database, workload, undefined, async () => undefined);
+  return advice;
+}
+
+/**
+ * The same for a snapshot that was read already. `also` is given the engine before it is closed; its answer is absent where no engine could
+ * be opened.
+ */
+export async function adviseOn<T>(
+  database: DatabaseView,
+  workload: IndexWorkload,
+  known: Snapshot | undefined,
+  also: (engine: PricingEngine) => Promise<T>,
+): Promise<{ readonly advice: IndexAdvice; readonly also?: T }> {
   try {
-    const snapshot = await database.together((query) =>
-      readSnapshot(query, { redact: "nothing", now: Date.now }),
-    );
-    const advice = await database.withPlanner((server) =>
-      withCloneEngine(server, snapshot, undefined, (engine) =>
-        adviseIndexes({
+    const snapshot = known ?? (await observedSnapshot(database));
+    return await database.withPlanner((server) =>
+      withCloneEngine(server, snapshot, undefined, async (engine) => {
+        const advice = await adviseIndexes({
           snapshot,
           workload,
           engine,
@@ -41,22 +65,23 @@ export async function adviseObserved(
           values: "generic",
           seed: SEED,
           now: () => performance.now(),
-        }),
-      ),
+        });
+        const short = {
+          ...advice,
+          rejected: advice.rejected.slice(0, REJECTED_MAX),
+          findings: advice.findings.slice(0, FINDINGS_MAX),
+        };
+        return { advice: short, also: await also(engine) };
+      }),
     );
-    return {
-      ...advice,
-      rejected: advice.rejected.slice(0, REJECTED_MAX),
-      findings: advice.findings.slice(0, FINDINGS_MAX),
-    };
   } catch (error) {
     // A database that cannot be read or rebuilt costs the advice, not the run.
     if (error instanceof PerfoptError && error.code !== "cannot-measure") throw error;
-    return withoutAdvice(messageOf(error), workload.statements.length);
+    return { advice: withoutAdvice(messageOf(error), workload.statements.length) };
   }
 }
 
-function withoutAdvice(because: string, statements: number): IndexAdvice {
+export function withoutAdvice(because: string, statements: number): IndexAdvice {
   return {
     format: "perfopt-index-advice/1",
     skipped: `indexes were not priced: ${because}`,

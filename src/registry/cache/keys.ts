@@ -11,6 +11,8 @@ export const INVALIDATION_CHANNEL = `${PREFIX}:invalidate`;
 
 export const MODELS: Scope = "models";
 export const EXPERIMENTS: Scope = "experiments";
+/** The metrics of any run, and what is told of runs beside them: what aggregates over many runs depend on. */
+export const METRICS: Scope = "metrics";
 export const modelScope = (name: string): Scope => `model=${encodeURIComponent(name)}`;
 export const runsScope = (experimentId: string): Scope =>
   `runs=${encodeURIComponent(experimentId)}`;

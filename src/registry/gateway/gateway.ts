@@ -94,6 +94,8 @@ export async function openGateway(options: GatewayOptions): Promise<RunningGatew
   server.keepAliveTimeout = IDLE_CLIENT_MS;
   // A client that neither sends nor reads; while a worker is at work nothing moves either.
   server.timeout = options.answerTimeoutMs + CLIENT_MARGIN_MS;
+  // A large import takes as long as it takes; Node would end it after five minutes.
+  server.requestTimeout = 0;
   try {
     await listen(server, options);
   } catch (error) {

@@ -16,6 +16,7 @@ import { findingBlocks, findingSql, findingsInWords } from "./findings.ts";
 import { indexBlocks } from "./indexes.ts";
 import { rejectedBlocks } from "./rejected.ts";
 import { adviceSql } from "./sql.ts";
+import { refusedStructures, structureBlocks, structureSql } from "./structures.ts";
 import { allStatementsTable, statementBlocks } from "./statements.ts";
 import { measuredBlocks } from "./measured.ts";
 import { factorChange, formatPercent, measuredChange, sizesFrom } from "./words.ts";
@@ -36,10 +37,13 @@ export function adviceDocument(advice: IndexAdvice): Document {
       ...section("Measured beside estimated", "open", measuredBlocks(advice)),
       ...section("Statements", "open", statementBlocks(advice)),
       ...section("What else is wrong", "open", findingBlocks(findings)),
+      ...section("Plans for views and partitions", "open", structureBlocks(advice.structures)),
       ...section("Not taken into account", "open", [list(advice.caveats)]),
       ...section("SQL to build the indexes", "long", [sqlBlock(advice, "up")]),
       ...section("SQL to drop them again", "long", [sqlBlock(advice, "down")]),
       ...section("SQL for what else is wrong", "long", [findingSql(findings)]),
+      ...section("SQL of the plans", "long", [structureSql(advice.structures)]),
+      ...section("Without a plan", "folded", [refusedStructures(advice.structures)]),
       ...section("Tried and rejected", "folded", rejectedBlocks(advice.rejected)),
       ...section("How this was found", "folded", [list(howFound(advice))]),
       ...section("All statements", "long", [allStatementsTable(advice)]),

@@ -1,7 +1,7 @@
 /** Scales: from measured values to pixels, with round ticks. */
 import { metricOf, type MetricId } from "../../core/metric.ts";
 import { formatBytes, significant } from "../../core/units.ts";
-import { neat } from "../format.ts";
+import { abbreviated, neat } from "../format.ts";
 
 export interface Tick {
   readonly position: number;
@@ -162,9 +162,10 @@ export function axisFormat(metric: MetricId): Format {
     case "bytes":
       return (value) => formatBytes(value);
     case "ms":
+      return trimmed;
     case "per-second":
     case "count":
-      return trimmed;
+      return (value) => (Math.abs(value) < 100_000 ? trimmed(value) : abbreviated(value));
   }
 }
 

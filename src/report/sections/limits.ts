@@ -1,7 +1,7 @@
 /** What this measurement cannot say, worked out from the run itself. */
 import { metricOf } from "../../core/metric.ts";
 import { significant } from "../../core/units.ts";
-import { countOf, formatSetDuration } from "../format.ts";
+import { countOf, formatSetDuration, neat } from "../format.ts";
 import { plain } from "../markdown-text.ts";
 import type { Summary } from "../summary.ts";
 import { readLoad } from "../windows.ts";
@@ -12,6 +12,7 @@ export function limitsOf(summary: Summary): readonly string[] {
     "Requests travel over the loopback interface: the network between your users, service and stores is not in these numbers, and a saved round trip is worth more there than here.",
     oneRate(summary),
     tail(summary),
+    ...bulkWork(summary),
     ...expiry(summary),
     `Intervals cover the truth about 19 times in 20 when they say 95 %: of 20 metrics without any change, about one looks changed. Only the metric that a trial was decided by, and the persona's objectives in the confirmation, were chosen beforehand.`,
     "The permutation p assumes nothing about the shape of the noise and only checks the interval: with 5 pairs it cannot be under 0.063, with 7 not under 0.016, with 10 not under 0.002.",
@@ -41,6 +42,28 @@ function tail({ confirmBlock, noiseBlock }: Summary): string {
   const beyond = (quantile: number) => Math.floor(requests * (1 - quantile) + 1e-9);
   const p95 = metricOf("api.latencyP95Ms").title;
   return `A window holds about ${requests.toFixed(0)} requests: ${beyond(0.95)} lie beyond its p95, ${beyond(0.99)} beyond its p99, ${beyond(0.999)} beyond its p99.9. ${requests < 100 ? `**${p95} of so few is hardly more than the slowest request.**` : "What rests on fewer than 10 is little more than the slowest requests."}`;
+}
+
+/** Large pieces of work are few in a window, unlike requests. */
+function bulkWork({ confirmBlock, noiseBlock }: Summary): readonly string[] {
+  const block = confirmBlock.pairs.length > 0 ? confirmBlock : noiseBlock;
+  const names = new Set(
+    block.pairs.flatMap(({ incumbent }) =>
+      (incumbent.sample.load.tasks ?? []).map(({ name }) => name),
+    ),
+  );
+  const counts = [...names].flatMap((name) => {
+    const done = readLoad(
+      block,
+      "incumbent",
+      (load) => load.tasks?.find((task) => task.name === name)?.durationsMs.length,
+    );
+    return done ? [`${plain(name)} ${neat(significant(done.median))}`] : [];
+  });
+  if (counts.length === 0) return [];
+  return [
+    `Bulk work is done by one client, a few times a window (median: ${counts.join(", ")}): its figures are of so few executions, and of no more at a time.`,
+  ];
 }
 
 /** Caches that live longer than a window never expire within it, so what expiry costs is not seen. */

@@ -8,12 +8,14 @@ import { blocks, fold, list, plain, sentence, table } from "../markdown-text.ts"
 import type { Summary } from "../summary.ts";
 import { readLoad, type Reading } from "../windows.ts";
 import { effectsTable } from "./effects-table.ts";
+import { tasksText } from "./tasks.ts";
 
 const groups: readonly { readonly group: Metric["group"]; readonly title: string }[] = [
   { group: "api", title: "API" },
   { group: "database", title: "Database" },
   { group: "cache", title: "Cache" },
   { group: "async", title: "Jobs" },
+  { group: "batch", title: "Bulk work" },
   { group: "system", title: "System" },
 ];
 
@@ -25,6 +27,7 @@ export function overallSection(summary: Summary): string {
     ...groups.map(({ group, title }) => groupText(group, title, effects)),
     worseText(effects),
     endpointsText(summary),
+    tasksText(summary),
     fold(
       "Where each number comes from",
       table(
@@ -48,8 +51,8 @@ function groupText(
 ): string | undefined {
   const known = metrics.filter((metric) => metric.group === group);
   const found = effects.filter((effect) => metricOf(effect.metric).group === group);
-  // A service without jobs has no chapter on them; the other groups say what is missing.
-  if (group === "async" && found.length === 0) return undefined;
+  // A service without jobs has no chapter on them, nor a workload without tasks; the other groups say what is missing.
+  if ((group === "async" || group === "batch") && found.length === 0) return undefined;
   const missing = known.filter((metric) => !found.some((effect) => effect.metric === metric.id));
   return blocks([
     `### ${title}`,

@@ -17,7 +17,10 @@ import type { PhaseSummary } from "../phases.ts";
 import type { Summary } from "../summary.ts";
 import { metricValue } from "../windows.ts";
 import { intervalTitle } from "./effects-table.ts";
+import { gridText } from "./grid.ts";
 import { observationFacts } from "./observation.ts";
+import { observedTasks } from "./tasks.ts";
+import { structuresText } from "./structures.ts";
 import { trialText } from "./trial.ts";
 
 /** `number`: the section's own, for the numbering of the phases. */
@@ -57,7 +60,9 @@ function phaseBody(
     doneText(phase),
     beforeAfter(phase),
     observedText(phase),
+    structuresText(phase),
     probesTable(phase, summary.knobs),
+    gridText(phase, summary),
     ...phase.trials.map((trial) => {
       const file = trialChartFile(summary, trial);
       return trialText(trial, summary.knobs, files.has(file) ? file : undefined);
@@ -124,9 +129,18 @@ function observedValue({ observations }: PhaseSummary, metric: MetricId): string
 
 function observedText({ observations }: PhaseSummary): string | undefined {
   const first = observations[0];
-  const facts = observationFacts(first?.event.observation);
-  if (!first || facts.length === 0) return undefined;
-  return `Observed on the incumbent (${cite([first.seq])}):\n\n${list(facts)}`;
+  if (!first) return undefined;
+  const facts = observationFacts(first.event.observation);
+  const tasks = observedTasks(first.event.sample);
+  if (facts.length === 0 && tasks === undefined) return undefined;
+  return blocks([
+    facts.length > 0
+      ? `Observed on the incumbent (${cite([first.seq])}):\n\n${list(facts)}`
+      : undefined,
+    tasks === undefined
+      ? undefined
+      : `Bulk work of that window, beside its requests (${cite([first.seq])}):\n\n${tasks}`,
+  ]);
 }
 
 function probesTable(phase: PhaseSummary, knobs: readonly Knob[]): string | undefined {

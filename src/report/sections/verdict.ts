@@ -1,6 +1,6 @@
 /** Section 1: what came of the run, in one line and one table; without a confirmation there is no claim. */
-import type { Change } from "../../core/knob.ts";
 import { goalMetricOf } from "../../core/metric.ts";
+import { changesOf } from "../changes.ts";
 import { readEffect } from "../effects.ts";
 import {
   cite,
@@ -195,7 +195,7 @@ function confirmedRow(result: ObjectiveResult): readonly string[] {
 }
 
 /** Goal, stretch goal with its own result, and whether the goal is met. */
-function goalCells(result: ObjectiveResult): readonly [string, string, string] {
+export function goalCells(result: ObjectiveResult): readonly [string, string, string] {
   const { objective, status, stretchStatus, windowsMet, windows } = result;
   const inWindows = windows > 0 ? ` (in ${windowsMet} of ${countOf(windows, "window")})` : "";
   const words = {
@@ -214,10 +214,7 @@ function goalCells(result: ObjectiveResult): readonly [string, string, string] {
 
 /** What is applied, whether or not the confirmation covers it. */
 function keptLine({ net, knobs, basis }: Summary): string | undefined {
-  const changes: readonly Change[] = [
-    ...net.knobs.map((change) => ({ kind: "set-knob" as const, ...change })),
-    ...net.indexes.map(({ index }) => ({ kind: "create-index" as const, index })),
-  ];
+  const changes = changesOf(net);
   if (changes.length === 0) return undefined;
   return `${basis === "confirm" ? "Kept" : "Applied, but not confirmed"}: ${changes.map((change) => plain(describeChange(change, knobs))).join("; ")}.`;
 }

@@ -84,7 +84,9 @@ export async function vetSteps(
 }
 
 /** Names of which every function in the database is immutable or stable: none of PostgreSQL's own such ones writes, or reads files. */
-async function computingFunctions(connection: PlannerConnection): Promise<ReadonlySet<string>> {
+export async function computingFunctions(
+  connection: Pick<PlannerConnection, "query">,
+): Promise<ReadonlySet<string>> {
   const rows = await connection.query(
     "SELECT proname::text AS name FROM pg_proc GROUP BY proname HAVING bool_and(provolatile IN ('i', 's') AND prokind IN ('f', 'a', 'w'))",
   );
@@ -184,7 +186,8 @@ function onlyComputes(written: WrittenFunction, known: ReadonlySet<string>): boo
 const WRITES =
   /^(?:InsertStmt|UpdateStmt|DeleteStmt|MergeStmt|CopyStmt|DoStmt|CallStmt|IntoClause|LockingClause)$/;
 
-function isQuery(node: unknown, known: ReadonlySet<string>): boolean {
+/** Whether a statement only reads, and calls nothing but what is known to compute only. */
+export function isQuery(node: unknown, known: ReadonlySet<string>): boolean {
   const keys = keysIn(node);
   if ([...keys].some((key) => WRITES.test(key) || key === "intoClause")) return false;
   const top = typeof node === "object" && node !== null ? Object.keys(node)[0] : undefined;
@@ -250,7 +253,7 @@ function stringNode(sval: string): Node {
 }
 
 /** Names, without their schemas, of all functions that are called anywhere in a tree. */
-function callsIn(node: unknown): readonly string[] {
+export function callsIn(node: unknown): readonly string[] {
   if (Array.isArray(node)) return node.flatMap(callsIn);
   if (typeof node !== "object" || node === null) return [];
   const own =

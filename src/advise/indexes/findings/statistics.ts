@@ -1,6 +1,7 @@
 /** What keeps the planner's estimates wrong: statistics that are old or missing, and columns that depend on each other. */
 import type { Finding } from "../../../core/advice.ts";
 import { indexName, qualifiedName, quoteName } from "../../../core/index-definition.ts";
+import { equalityKinds } from "../../statistics/kinds.ts";
 import { uniqueIndexWithin, type ColumnInfo, type TableInfo } from "../catalog.ts";
 import type { PlanNode } from "../what-if.ts";
 import type { FindingBounds, FindingsInput, ReadStatement } from "./input.ts";
@@ -82,7 +83,7 @@ function dependentColumns(input: FindingsInput, bounds: FindingBounds): readonly
     const key = `${table.schema}.${table.name} ${names.join("\0")}`;
     if (seen.has(key)) return [];
     seen.add(key);
-    return [dependence(read, table, names, estimate)];
+    return [dependence(read, table, columns, estimate)];
   });
 }
 
@@ -95,9 +96,10 @@ interface RowsEstimate {
 function dependence(
   { statement }: ReadStatement,
   table: TableInfo,
-  names: readonly string[],
+  columns: readonly ColumnInfo[],
   { planned, returned }: RowsEstimate,
 ): Finding {
+  const names = columns.map((each) => each.name);
   const name = indexName({
     schema: table.schema,
     table: table.name,
@@ -112,7 +114,7 @@ function dependence(
     table: `${table.schema}.${table.name}`,
     statement: statement.id,
     detail: `${names.join(" and ")} are filtered together: the planner expects ${counted(planned, "row")}, and a call returns or changes ${counted(returned, "row")} (mean of ${counted(statement.calls ?? 0, "call")}). If one column's values depend on the other's, statistics on both mend the estimate.${generic}`,
-    sql: `CREATE STATISTICS ${qualifiedName(table.schema, name)} (dependencies, mcv) ON ${names.map(quoteName).join(", ")} FROM ${qualifiedName(table.schema, table.name)};\nANALYZE ${qualifiedName(table.schema, table.name)};`,
+    sql: `CREATE STATISTICS ${qualifiedName(table.schema, name)} (${equalityKinds(columns).join(", ")}) ON ${names.map(quoteName).join(", ")} FROM ${qualifiedName(table.schema, table.name)};\nANALYZE ${qualifiedName(table.schema, table.name)};`,
   };
 }
 

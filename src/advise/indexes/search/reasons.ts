@@ -62,7 +62,12 @@ function reasonOf(context: Context, candidate: Candidate): string {
   }
   const alone = price - empty.change([candidate.number]);
   const better = alone > saved + ROUNDING ? serving(context, candidate) : undefined;
-  if (better) return `${describeIndex(better.index)} serves the same statements better`;
+  if (better) {
+    const words = `${describeIndex(better.index)} serves the same statements better`;
+    // A BRIN index is a choice where space counts for more than the planner's costs: both sizes let people make it.
+    if (candidate.index.method !== "brin") return words;
+    return `${words}, in ${formatBytes(better.bytes)}: this one takes ${formatBytes(candidate.bytes)} and saves ${percent(alone)} alone`;
+  }
   if (saved <= ROUNDING) return "no plan with the selected indexes gets cheaper by it";
   const least = price - candidate.maintenanceShare;
   const maintenance =

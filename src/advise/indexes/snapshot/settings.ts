@@ -54,12 +54,15 @@ const IS_PLANNERS = `name LIKE 'enable\\_%' OR name IN (${NAMES.map((name) => `'
 export const sessionSettings = `
   SELECT name, reset_val AS value, unit FROM pg_settings WHERE ${IS_PLANNERS} ORDER BY name`;
 
-/** Roles whose sessions start with other ones in this database, or with another search path. */
+/** Roles whose sessions start with other ones in this database, or with another search path; what the snapshot's role has, too, is no other one. */
 export const roleSettings = `
   SELECT r.rolname::text AS role, c.setting
   FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
-  CROSS JOIN LATERAL (SELECT split_part(u, '=', 1) AS setting FROM unnest(s.setconfig) AS u) AS c
+  CROSS JOIN LATERAL (SELECT u AS entry, split_part(u, '=', 1) AS setting FROM unnest(s.setconfig) AS u) AS c
   WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
     AND r.rolname <> current_user
+    AND NOT EXISTS (
+      SELECT FROM pg_db_role_setting o JOIN pg_roles me ON me.oid = o.setrole
+      WHERE me.rolname = current_user AND o.setdatabase = s.setdatabase AND c.entry = ANY (o.setconfig))
     AND (c.setting = 'search_path' OR c.setting IN (SELECT name FROM pg_settings WHERE ${IS_PLANNERS}))
   ORDER BY 1, 2`;
