@@ -270,6 +270,7 @@ export function loadOf(
 ): Pick<BenchOptions, "runLoad" | "saturate"> {
   const limits = [
     ...persona.objectives.map(({ metric, goal }) => ({ metric, limit: goal })),
+    ...persona.constraints.filter((each) => each.kind === "limit"),
     ...(persona.capacity?.users?.slos ?? []),
   ];
   const { timeoutMs } = persona.workload;
