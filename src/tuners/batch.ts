@@ -93,16 +93,22 @@ function next(ask: BatchAsk): Step {
   }
   const settled = settledBy(ask);
   if (settled !== undefined) return bufferStep(ask, settled);
-  const base = nextMethod({
+  const base = methodAt(ask, metrics, []);
+  return base.kind === "probe" ? base : sizeStep(ask, size, base);
+}
+
+function methodAt(ask: BatchAsk, metrics: MetricValues, beside: readonly Change[]) {
+  const { observation, strategy, history, noiseFloor } = ask;
+  return nextMethod({
     method: observation.method,
     wanted: String(strategy.settings["batch-method"] ?? OTHER_METHOD),
     objective: strategy.objective,
     metrics,
-    history: ask.history,
-    noiseFloor: ask.noiseFloor,
+    history,
+    noiseFloor,
     guard: guardOf(ask),
+    beside,
   });
-  return base.kind === "probe" ? base : sizeStep(ask, size, base);
 }
 
 /** Where the settings were decided: what came of it. */
@@ -139,12 +145,37 @@ function sizeStep(ask: BatchAsk, size: KnobReading, base: Base): Step {
   }
   const refused = settingTrials(ask.history, observation).at(-1);
   const below = refused && valuesAfter(refused.candidate.changes, searched(observation));
-  return decide(ask, {
-    base,
-    probed,
-    probes,
-    choice: chooseOf(probed, strategy.objective, below),
-  });
+  const choice = chooseOf(probed, strategy.objective, below);
+  const found = methodBeside(ask, { base, probed, probes, choice });
+  return "base" in found ? decide(ask, found) : found;
+}
+
+/** A method that saves something a row is worth little with small batches, and may be worth much with those that were found. */
+function methodBeside(ask: BatchAsk, found: Found): Found | Extract<Step, { kind: "probe" }> {
+  const { base, choice, probed } = found;
+  const beside = choice ? changesTo(ask.observation, choice.values) : [];
+  if (!choice || base.changes.length > 0 || beside.length === 0) return found;
+  const { objective } = ask.strategy;
+  const windows = probed.measured.flatMap(({ values, metric }) =>
+    metric !== undefined &&
+    Object.entries(choice.values).every(([knob, value]) => values[knob] === value)
+      ? [metric]
+      : [],
+  );
+  if (windows.length === 0) return found;
+  const mean = windows.reduce((sum, each) => sum + each, 0) / windows.length;
+  const late = methodAt(ask, { ...base.metrics, [objective]: mean }, beside);
+  if (late.kind === "probe") return late;
+  const gain = gainBetween(objective, mean, late.metrics[objective] ?? Number.NaN);
+  return {
+    ...found,
+    base: {
+      ...base,
+      changes: late.changes,
+      facts: [...base.facts, ...late.facts],
+    },
+    choice: late.changes.length > 0 ? { ...choice, gain: choice.gain + gain } : choice,
+  };
 }
 
 function searched({ size, parallel }: BatchObservation) {

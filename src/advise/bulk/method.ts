@@ -1,5 +1,6 @@
-/** Which of two methods a search goes around: the other one gets a window at the present size, and has to be better by more than the noise. */
+/** Which of two methods is better at some settings: the other one gets a window there, and has to be better by more than the noise. */
 import { leastGainOf } from "../concurrency/probed.ts";
+import { changeKey } from "../../core/knob.ts";
 import type { Change } from "../../core/knob.ts";
 import { formatQuantity, metricOf } from "../../core/metric.ts";
 import type { MetricId } from "../../core/metric.ts";
@@ -19,6 +20,8 @@ export interface MethodQuestion {
   readonly history: readonly Past[];
   readonly noiseFloor: number;
   readonly guard: Guard;
+  /** What else differs from the present settings, where the two are not compared at those; `metrics` are then of these settings. */
+  readonly beside?: readonly Change[];
 }
 
 export interface Base {
@@ -41,16 +44,15 @@ const METHOD_GAIN_LEAST = 0.1;
 export function nextMethod(
   question: MethodQuestion,
 ): Base | { readonly kind: "probe"; readonly changes: readonly Change[]; readonly why: string } {
-  const { method, wanted, objective, metrics, history, guard } = question;
+  const { method, wanted, objective, metrics, history, guard, beside = [] } = question;
   const present = String(method?.value ?? "insert");
   const asItIs: Base = { kind: "base", changes: [], method: present, metrics, facts: [] };
   const domain = method?.knob.domain;
   if (!method || domain?.kind !== "enum") return asItIs;
   if (wanted === present || !domain.values.includes(wanted)) return asItIs;
   const change: Change = { kind: "set-knob", knob: method.knob.id, from: present, to: wanted };
-  const windows = probesOf(history).filter(
-    ({ changes }) => changes.length === 1 && turns(changes, method),
-  );
+  const tried = [change, ...beside];
+  const windows = probesOf(history).filter(({ changes }) => areSame(changes, tried));
   const usable = windows.filter(({ sample }) => refusalOf(guard, sample) === undefined);
   const before = metrics[objective];
   const gains = usable.map(({ sample }) => {
@@ -66,8 +68,8 @@ export function nextMethod(
       gains.length > 0
         ? "measured again before it is believed"
         : "not usable at first, measured once more";
-    const which = windows.length > 0 ? `: ${again}` : " at the present size";
-    return { kind: "probe", changes: [change], why: `${wanted} instead of ${present}${which}` };
+    const which = windows.length > 0 ? `: ${again}` : ` at ${sizeInWords(beside)}`;
+    return { kind: "probe", changes: tried, why: `${wanted} instead of ${present}${which}` };
   }
   const last = usable.at(-1);
   if (!last) {
@@ -81,7 +83,7 @@ export function nextMethod(
   const quantity = (value: number | undefined) =>
     value === undefined ? "not measured" : formatQuantity(unit, value);
   const list = usable.map(({ sample }) => quantity(sample.metrics[objective])).join(", ");
-  const fact = `single windows at the present size, ${title} by ${present}: ${quantity(before)}, by ${wanted}: ${list}`;
+  const fact = `single windows at ${sizeInWords(beside)}, ${title} by ${present}: ${quantity(before)}, by ${wanted}: ${list}`;
   return gain > least
     ? {
         kind: "base",
@@ -91,6 +93,15 @@ export function nextMethod(
         facts: [fact],
       }
     : { ...asItIs, facts: [fact] };
+}
+
+function sizeInWords(beside: readonly Change[]): string {
+  return beside.length === 0 ? "the present size" : "the size that was found";
+}
+
+function areSame(left: readonly Change[], right: readonly Change[]): boolean {
+  const keys = right.map(changeKey);
+  return left.length === right.length && left.every((each) => keys.includes(changeKey(each)));
 }
 
 /** What a relative change of 1 is in gains: 1 for logarithms. */
