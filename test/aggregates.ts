@@ -26,6 +26,7 @@ export const aggregates: AggregateObservation = {
         misestimate: {
           statement: "1",
           share: 0.5,
+          drawn: false,
           node: "Seq Scan on cars",
           planned: 1,
           actual: 100,
@@ -80,6 +81,7 @@ export const aggregates: AggregateObservation = {
               statement: "1",
               sameRows: true,
               compared: 1,
+              rows: 10,
               beforeMs: 100,
               afterMs: 10,
               ratio: { estimate: 0.1, low: 0.08, high: 0.12, confidence: 0.99 },

@@ -1,6 +1,8 @@
-/** An import whose service is killed in the middle, and the same import sent again to a new one: what is lost, what is there twice. */
+/** An import whose service is killed when a third of it is there, and the same import sent again to a new one: what is lost, what is there twice. */
+import { once } from "node:events";
 import { createReadStream, statSync } from "node:fs";
 import { writeFile as writeText } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Client } from "pg";
 import { request } from "undici";
@@ -32,6 +34,11 @@ export interface KilledImport {
   readonly countSql: string;
 }
 
+/** Of the file; what is sent before the kill, so that no machine is too fast for it. */
+const SENT_SHARE = 1 / 2;
+/** Of the rows; what is there when the kill comes. */
+const WRITTEN_SHARE = 1 / 3;
+
 const LOOK_EVERY_MS = 5;
 const TIMEOUT_MS = 300_000;
 
@@ -42,10 +49,15 @@ export async function playKill({
   imports,
 }: KillPlan): Promise<readonly KillResult[]> {
   const first = await startService(environment);
-  const sending = imports.map((each) => send(first, each.path, queryOf(each)));
-  await untilBegun(client, imports);
-  await first.kill();
-  await Promise.all(sending);
+  const killed = new AbortController();
+  const sending = imports.map((each) => sendPart(first, each.path, queryOf(each), killed.signal));
+  try {
+    await untilWritten(client, imports);
+  } finally {
+    await first.kill();
+    killed.abort();
+    await Promise.all(sending);
+  }
   const before = await Promise.all(imports.map(({ countSql }) => count(client, countSql)));
   const second = await startService(environment);
   try {
@@ -72,23 +84,34 @@ function queryOf({ kind }: KilledImport): string {
   return `kind=${kind}&import_id=${kind}-killed`;
 }
 
-/** Until a part of each is there, however slow the machine is. */
-async function untilBegun(client: Client, imports: readonly KilledImport[]): Promise<void> {
+async function untilWritten(client: Client, imports: readonly KilledImport[]): Promise<void> {
   const deadlineMs = performance.now() + TIMEOUT_MS;
-  for (const { countSql } of imports)
-    while ((await count(client, countSql)).all === 0 && performance.now() < deadlineMs)
+  for (const { kind, countSql, rows } of imports)
+    while ((await count(client, countSql)).all < rows * WRITTEN_SHARE) {
+      if (performance.now() > deadlineMs) throw new Error(`The import of ${kind} does not go on.`);
       await wait(LOOK_EVERY_MS);
+    }
 }
 
-/** Resolves when the connection is gone. */
-async function send({ url }: Service, path: string, query: string): Promise<void> {
+/** Sends the first part of a file that is said to be longer. Resolves when the connection is gone. */
+async function sendPart(
+  { url }: Service,
+  path: string,
+  query: string,
+  killed: AbortSignal,
+): Promise<void> {
+  const bytes = statSync(path).size;
+  async function* part(): AsyncGenerator<Buffer> {
+    yield* createReadStream(path, { end: Math.floor(bytes * SENT_SHARE) });
+    if (!killed.aborted) await once(killed, "abort");
+  }
   await request(`${url}${API_BASE}/bulk/import?${query}`, {
     method: "POST",
     headers: {
       "content-type": "application/x-ndjson",
-      "content-length": String(statSync(path).size),
+      "content-length": String(bytes),
     },
-    body: createReadStream(path),
+    body: Readable.from(part()),
     headersTimeout: TIMEOUT_MS,
   }).then(
     ({ body }) => body.dump(),

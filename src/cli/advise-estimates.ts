@@ -31,6 +31,7 @@ export function estimateStudy(
   progress: Progress,
 ): EstimateStudy {
   let found: readonly Finding[] = [];
+  let caveats: readonly string[] = [];
   const read = catalogOf(snapshot);
   // The copy was analysed when it was made, however long ago the original was.
   const catalog = {
@@ -50,7 +51,7 @@ export function estimateStudy(
               }),
             ),
           );
-        const { executed } = await executeStatements(
+        const { executed, skipped } = await executeStatements(
           { together },
           {
             workload,
@@ -63,6 +64,7 @@ export function estimateStudy(
         const misestimates = (await Promise.all(executed.map(misestimatesOf))).flat();
         const guessed = new Set(executed.filter((each) => each.guessed).map(({ id }) => id));
         found = findingsOf(proposeStatistics(misestimates, catalog, guessed));
+        caveats = uncheckedInWords(skipped);
       } catch (error) {
         throwIfAborted(context.signal);
         progress.print(`estimates could not be checked: ${messageOf(error)}`);
@@ -72,9 +74,21 @@ export function estimateStudy(
       // What was seen in an execution stands for what was concluded from counters.
       const seen = new Set(found.map(keyOf));
       const others = advice.findings.filter((each) => !seen.has(keyOf(each)));
-      return found.length === 0 ? advice : { ...advice, findings: [...others, ...found] };
+      return {
+        ...advice,
+        findings: [...others, ...found],
+        caveats: [...advice.caveats, ...caveats],
+      };
     },
   };
+}
+
+function uncheckedInWords(
+  skipped: readonly { readonly id: string; readonly because: string }[],
+): readonly string[] {
+  if (skipped.length === 0) return [];
+  const list = skipped.map(({ id, because }) => `${id}: ${because}`).join("; ");
+  return [`statements that were not executed, so that their estimates were not checked: ${list}`];
 }
 
 function keyOf({ kind, table, statement }: Finding): string {

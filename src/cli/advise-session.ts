@@ -11,7 +11,7 @@ import { estimateStudy } from "./advise-estimates.ts";
 import { limitsOf, type LimitOptions } from "./advise-limits.ts";
 import { withAdviceSource, type AdviceSource } from "./advise-source.ts";
 import { structureStudy, withStructures, type StructureOptions } from "./advise-structures.ts";
-import { proofPlaceOf, proverOf } from "./advise-verify.ts";
+import { proofPlaceOf, proverOf, type ProofPlace } from "./advise-verify.ts";
 import type { Context } from "./context.ts";
 import { seedOf } from "./job.ts";
 import { binariesOf } from "./postgres-bin.ts";
@@ -33,17 +33,11 @@ export async function runAdvice(context: Context, options: AdviceOptions): Promi
       return withEngine(context, options, source, progress, async (engine) => {
         const structures = await structureStudy(context, options, { ...source, engine }, progress);
         const estimates = estimateStudy(context, source, progress);
-        const prove = proverOf(
-          context,
-          options,
-          place,
-          limits.regressionMax,
-          progress,
-          async (at) => {
-            await estimates.look(at);
-            await structures.prove(at);
-          },
-        );
+        const inPlace = async (at: ProofPlace): Promise<void> => {
+          await estimates.look(at);
+          await structures.prove(at);
+        };
+        const prove = proverOf(context, options, place, limits.regressionMax, progress, inPlace);
         const advice = await adviseIndexes(
           {
             ...source,
@@ -58,7 +52,7 @@ export async function runAdvice(context: Context, options: AdviceOptions): Promi
           },
           prove,
         );
-        return withStructures(estimates.added(advice), structures, place);
+        return estimates.added(await withStructures(advice, structures, place, inPlace));
       });
     });
   } finally {

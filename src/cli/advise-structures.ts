@@ -74,15 +74,16 @@ export async function structureStudy(
   return { advice, prove, proofs: () => proofs };
 }
 
-/** Where no index was to be proven, the copy is made for the plans alone. */
+/** Where no index was to be proven, the copy is made for the plans alone; `inPlace` is what is done there. */
 export async function withStructures(
   advice: IndexAdvice,
-  { advice: structures, prove, proofs }: StructureStudy,
+  { advice: structures, proofs }: StructureStudy,
   withPlace: WithProofPlace | undefined,
+  inPlace: StructureStudy["prove"],
 ): Promise<IndexAdvice> {
   if (structures === undefined) return advice;
   const proposed = structures.plans.length > 0 && advice.verification === undefined;
-  if (proposed && withPlace) await withPlace(prove);
+  if (proposed && withPlace) await withPlace(inPlace);
   const found = proofs();
   return { ...advice, structures: { ...structures, ...(found ? { proofs: found } : {}) } };
 }

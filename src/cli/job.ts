@@ -50,6 +50,8 @@ const QUICK = {
   candidatesMax: 1,
   totalMs: 200_000,
 } as const;
+/** Windows go on until their tasks are done, however short they were asked for: in less time no candidate would have its turn. */
+const QUICK_WITH_TASKS_MS = 480_000;
 
 /** Throws bad-input for anything that cannot run as it is asked for. */
 export async function jobsOf(context: Context, options: RunOptions): Promise<readonly Job[]> {
@@ -66,7 +68,9 @@ export async function jobsOf(context: Context, options: RunOptions): Promise<rea
     }
     context.err(`${context.style.warn("left out:")} ${message}\n`);
   }
-  return runnable.map((persona) => jobOf(context, options, quickened(persona, options), target));
+  return runnable.map((persona) =>
+    jobOf(context, options, quickened(persona, options, target), target),
+  );
 }
 
 async function personasOf(context: Context, names: readonly string[]): Promise<readonly Persona[]> {
@@ -78,9 +82,10 @@ async function personasOf(context: Context, names: readonly string[]): Promise<r
   return Promise.all([...founding, ...added].map((name) => personaOf(context, name)));
 }
 
-function quickened(persona: Persona, options: RunOptions): Persona {
+function quickened(persona: Persona, options: RunOptions, target: TargetFile): Persona {
   if (!options.quick) return persona;
-  const { windowMs, warmupMs, pairsMax, candidatesMax, totalMs } = QUICK;
+  const { windowMs, warmupMs, pairsMax, candidatesMax } = QUICK;
+  const totalMs = tasksOf(persona, target).length > 0 ? QUICK_WITH_TASKS_MS : QUICK.totalMs;
   return {
     ...persona,
     workload: { ...persona.workload, windowMs, warmupMs },

@@ -49,31 +49,43 @@ export function addRollback(program: Command, context: Context): void {
 
 /** What its final check left running, then its runs, the last first: each finds the knobs as it left them. */
 async function rollbackSequence(context: Context, sequence: RunRecord): Promise<readonly string[]> {
-  const done = [...(await rollback(context, sequence))];
   const runs = (await listRuns(context.home)).filter((run) => run.sequence === sequence.id);
+  await refuseUnderLater(context, sequence, runs);
+  const done = [...(await rollback(context, sequence))];
   for (const run of runs.toReversed()) {
     done.push(`run ${run.id}:`, ...(await rollback(context, run)).map((line) => `  ${line}`));
   }
   return done;
 }
 
-/** Undoing sets a knob to what the run found, which would overwrite what a later run set it to, and be overwritten when that is undone. */
 async function rollbackOne(context: Context, record: RunRecord): Promise<readonly string[]> {
+  await refuseUnderLater(context, record, [record]);
+  return rollback(context, record);
+}
+
+/** Undoing sets a knob to what the run found, which would overwrite what a later run set it to, and be overwritten when that is undone. */
+async function refuseUnderLater(
+  context: Context,
+  record: RunRecord,
+  undone: readonly RunRecord[],
+): Promise<void> {
   const records = await listRuns(context.home);
   const after = records.slice(records.findIndex(({ id }) => id === record.id) + 1);
-  const knobs = await appliedKnobs(record);
-  for (const later of after.filter(({ target }) => target === record.target).toReversed()) {
+  const others = after.filter(
+    ({ id, target }) => target === record.target && undone.every((each) => each.id !== id),
+  );
+  const knobs = (await Promise.all(undone.map(appliedKnobs))).flat();
+  for (const later of others.toReversed()) {
     const both = (await appliedKnobs(later)).filter((knob) => knobs.includes(knob));
     if (both.length === 0) continue;
     throw new PerfoptError(
       "bad-input",
-      `run ${later.id} came after ${record.id} and set ${both.join(", ")} again`,
+      `run ${later.id} came after ${record.id} and set ${[...new Set(both)].join(", ")} again`,
       later.sequence !== undefined && later.sequence === record.sequence
         ? `undo both by \`perfopt rollback ${later.sequence}\`, or the later one first`
         : `undo the later one first: \`perfopt rollback ${later.id}\``,
     );
   }
-  return rollback(context, record);
 }
 
 async function appliedKnobs(record: RunRecord): Promise<readonly string[]> {

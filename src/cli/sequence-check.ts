@@ -101,6 +101,7 @@ async function checkPart(
       source,
       baselineValues: before,
       present: kept,
+      writesInBulk: (workload.tasks ?? []).length > 0,
       environment: context.env,
       note,
       signal,

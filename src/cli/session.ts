@@ -5,11 +5,12 @@ import { readTrace } from "../advise/cache/trace/read.ts";
 import { proveStructures } from "../advise/structures/prove.ts";
 import { DirtyTargetError, messageOf, redactSecrets } from "../core/errors.ts";
 import type { CapacityResult } from "../core/capacity.ts";
-import type { RunEvent } from "../core/event.ts";
+import type { RunEvent, TargetFacts } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
 import type { MetricId } from "../core/metric.ts";
 import type { Persona } from "../core/persona.ts";
 import type { Plan } from "../core/plan.ts";
+import type { TargetFile } from "../core/target-file.ts";
 import type { Effect } from "../core/trial.ts";
 import type { WorkloadDefinition } from "../core/workload.ts";
 import { openJournal } from "../journal/journal.ts";
@@ -19,7 +20,9 @@ import { optimize } from "../optimize.ts";
 import { defaultLimits } from "../optimize/run.ts";
 import { BENCH_DESIGN, openBench, type BenchOptions } from "../target/arms.ts";
 import { openTarget } from "../target/live.ts";
+import { postgresKnobs, sessionPlace } from "../target/postgres-settings.ts";
 import type { Source } from "../target/source.ts";
+import { withConnection } from "../target/sql.ts";
 import { tunerOf } from "../tuners/index.ts";
 import type { Context } from "./context.ts";
 import { environmentFacts } from "./environment.ts";
@@ -210,6 +213,7 @@ async function measure(
     baselineValues: live.baselineValues,
     environment: context.env,
     readTrace,
+    writesInBulk: (workload.tasks ?? []).length > 0,
     proveStructures: (stand, plans, limitMs) =>
       proveStructures(stand, plans, limitMs, {
         seed: job.seed,
@@ -312,6 +316,7 @@ async function runStarted(
       databaseBytes: source.databaseBytes,
       design: BENCH_DESIGN,
       knobs: target.knobs,
+      ...(await sessionsOf(target, source)),
     },
     environment: await environmentFacts(context, source),
     phases: plan.phases,
@@ -319,6 +324,14 @@ async function runStarted(
     quick: job.quick,
     baselineValues,
   };
+}
+
+async function sessionsOf(
+  { knobs }: TargetFile,
+  { serviceUrl }: Source,
+): Promise<Pick<TargetFacts, "sessions">> {
+  if (postgresKnobs(knobs).length === 0) return {};
+  return { sessions: await withConnection(serviceUrl, sessionPlace) };
 }
 
 export function watchedBy(persona: Persona): readonly MetricId[] {

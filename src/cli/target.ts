@@ -155,7 +155,7 @@ async function seed(context: Context, options: TargetOptions): Promise<void> {
 async function clean(context: Context, options: TargetOptions): Promise<void> {
   const targetFile = await targetOf(context, options);
   const before = await targetSize(context.home, targetFile.name);
-  const bytes = before === 0 ? 0 : await cleanTarget(context.home, targetFile.name);
+  const bytes = before === 0 ? 0 : await cleanTarget(context.home, targetFile);
   answer(
     context,
     options,

@@ -32,6 +32,8 @@ export interface TargetFacts {
   readonly design: string;
   /** The target's knobs, so that the report can name the environment variable or parameter behind each. */
   readonly knobs?: readonly Knob[];
+  /** Whose sessions the service's are, where knobs are PostgreSQL's settings; absent in older journals. */
+  readonly sessions?: { readonly role: string; readonly database: string };
 }
 
 export type RunEvent =

@@ -32,7 +32,7 @@ export const batchMetrics = [
   metric(
     "batch.reportBytesPerSecond",
     "report bytes/s",
-    "per-second",
+    "bytes-per-second",
     "higher",
     "ratio",
     "batch",

@@ -1,6 +1,6 @@
 /** What a metric is: identity, unit, direction, and how two values of one are compared. */
 
-export type Unit = "ms" | "ratio" | "per-second" | "bytes" | "count";
+export type Unit = "ms" | "ratio" | "per-second" | "bytes-per-second" | "bytes" | "count";
 
 export interface Metric {
   readonly id: string;

@@ -88,6 +88,8 @@ function formatMagnitude(unit: Unit, value: number): string {
       return formatBytes(value);
     case "per-second":
       return `${significant(value)}/s`;
+    case "bytes-per-second":
+      return `${formatBytes(value)}/s`;
     case "count":
       return significant(value);
   }

@@ -80,6 +80,8 @@ function parseQuantity(
     }
     case "per-second":
       return plainNumber(text.replace(/\/s$/, ""));
+    case "bytes-per-second":
+      return parseBytes(text.replace(/\/s$/, ""));
     case "count":
       return plainNumber(text);
   }
@@ -90,6 +92,13 @@ function plainNumber(text: string): number | undefined {
 }
 
 function example(unit: ReturnType<typeof metricOf>["unit"]): string {
-  const examples = { ms: "200ms", bytes: "512MB", ratio: "1%", "per-second": "500", count: "3" };
+  const examples = {
+    ms: "200ms",
+    bytes: "512MB",
+    ratio: "1%",
+    "per-second": "500",
+    "bytes-per-second": "10MB/s",
+    count: "3",
+  };
   return examples[unit];
 }

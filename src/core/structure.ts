@@ -93,6 +93,8 @@ export interface RewriteProof {
   readonly sameRows: boolean;
   /** Sets of values that rows were compared for. */
   readonly compared: number;
+  /** Rows that were compared, of all sets together: none prove nothing. */
+  readonly rows: number;
   /** Medians of interleaved executions, milliseconds of the server. */
   readonly beforeMs: number;
   readonly afterMs: number;
@@ -107,6 +109,13 @@ export interface RewriteProof {
   readonly executions: number;
   /** Of partitioned tables: how many partitions the plan reads, of how many. */
   readonly pruning?: StructurePruning;
+}
+
+export interface StructureComparison {
+  /** Of the statement as it is, or that it changes. */
+  readonly rows: number;
+  /** One clause that says what differs; absent: nothing. */
+  readonly difference?: string;
 }
 
 export interface StructurePruning {
@@ -127,8 +136,8 @@ export interface StructureStand {
   refresh(sql: string, timeoutMs: number): Promise<number>;
   /** Runs a statement once and changes nothing: the server's own time. */
   run(sql: string, timeoutMs: number): Promise<VerifyRun>;
-  /** Compares the rows of both. Undefined: the same; otherwise one clause that says what differs. Throws what PostgreSQL says. */
-  difference(forms: StructureForms, timeoutMs: number): Promise<string | undefined>;
+  /** Compares the rows of both. Throws what PostgreSQL says. */
+  compare(forms: StructureForms, timeoutMs: number): Promise<StructureComparison>;
   /** Partitions of a table (`"schema"."name"`) that the plan of a statement reads. */
   pruning(sql: string, table: string): Promise<StructurePruning>;
 }

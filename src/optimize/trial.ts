@@ -20,7 +20,7 @@ export async function observeIncumbent(
   run.say(`${phase.plan.title}: observing the incumbent`);
   const window = { ...windowOf(run, state), tasks: tasksOf(phase) };
   const view = await run.bench.observe({ seed: state.nextSeed++, ...window });
-  const observation = await phase.tuner.observe(view);
+  const observation = await phase.tuner.observe(view, { again: phase.history.length > 0 });
   const { trace: _, ...load } = view.sample.load;
   await run.journal.append({
     type: "observed",

@@ -45,6 +45,7 @@ const EXPECTED: Readonly<Record<Unit, string>> = {
   ms: "a duration such as 250ms, 5s or 2m",
   ratio: "a share such as 98%, or 0.98",
   "per-second": "a rate such as 1500/s",
+  "bytes-per-second": "a rate such as 10MB/s",
   bytes: "a size such as 128MB or 1GB",
   count: "a number",
 };
@@ -71,6 +72,7 @@ const FROM_NUMBER: Readonly<Record<Unit, (value: number) => number | undefined>>
   ratio: (value) => (value <= 1 ? value : undefined),
   bytes: (value) => (Number.isInteger(value) ? value : undefined),
   "per-second": (value) => value,
+  "bytes-per-second": (value) => value,
   count: (value) => value,
 };
 
@@ -79,6 +81,10 @@ const FROM_TEXT: Readonly<Record<Unit, (value: string) => number | undefined>> =
   ratio: (value) => leadingNumber(/^(\d+(?:\.\d+)?)\s*%$/, value, 1 / 100),
   bytes: parseBytes,
   "per-second": (value) => leadingNumber(/^(\d+(?:\.\d+)?)\s*\/\s*s$/, value, 1),
+  "bytes-per-second": (value) => {
+    const size = /^(.+?)\s*\/\s*s$/.exec(value.trim())?.[1];
+    return size === undefined ? undefined : parseBytes(size);
+  },
   count: () => undefined,
 };
 

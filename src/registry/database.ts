@@ -54,6 +54,11 @@ export function openDatabase(config: RegistryConfig, observer: DatabaseObserver)
       .connect()
       .finally(() => observer.waited((performance.now() - startedMs) / 1000));
     let failure: Error | undefined;
+    // Lost between two statements: the pool hears of it only while the connection is idle, and an error that nobody hears ends the process.
+    const lost = (error: Error): void => {
+      failure ??= error;
+    };
+    client.on("error", lost);
     try {
       return await work(client);
     } catch (error) {
@@ -63,6 +68,7 @@ export function openDatabase(config: RegistryConfig, observer: DatabaseObserver)
       }
       throw error;
     } finally {
+      client.off("error", lost);
       client.release(failure);
     }
   }
@@ -89,11 +95,15 @@ export function openDatabase(config: RegistryConfig, observer: DatabaseObserver)
   };
 }
 
-export async function inTransaction<T>(
-  connection: Queryable,
-  work: (connection: Queryable) => Promise<T>,
+type Sender = { readonly query: (text: string) => Promise<unknown> };
+
+/** `begin`: statements that open the transaction. */
+export async function inTransaction<T, C extends Sender>(
+  connection: C,
+  work: (connection: C) => Promise<T>,
+  begin = "BEGIN",
 ): Promise<T> {
-  await connection.query("BEGIN");
+  await connection.query(begin);
   try {
     const result = await work(connection);
     await connection.query("COMMIT");

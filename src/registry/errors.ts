@@ -63,7 +63,7 @@ const CONNECTION_FAILURES = new Set([
 ]);
 // pg and pg-pool report these without a code.
 const CONNECTION_MESSAGES =
-  /timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after|timeout expired/;
+  /timeout exceeded when trying to connect|Connection terminated|is not queryable|Cannot use a pool after|timeout expired/;
 
 /** Whether an insert failed because the row is already there. */
 export function isUniqueViolation(error: unknown): boolean {

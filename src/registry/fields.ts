@@ -34,7 +34,7 @@ export function findStage(text: string): Stage | undefined {
 }
 
 /** Keys in order: two transactions that write the same rows in one order cannot wait for each other in a circle. */
-export function sortedByKey<T extends { readonly key: string }>(items: Iterable<T>): T[] {
+function sortedByKey<T extends { readonly key: string }>(items: Iterable<T>): T[] {
   return [...items].toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }
 

@@ -5,8 +5,9 @@ import type { Queryable } from "./database.ts";
 import { writeEndpoint } from "./endpoint.ts";
 import type { Backend, Endpoint } from "./endpoint.ts";
 import { invalidParameter } from "./errors.ts";
-import { key, lastOfEachKey, longText, runId, sortedByKey } from "./fields.ts";
+import { key, lastOfEachKey, longText, runId } from "./fields.ts";
 import type { Tag } from "./fields.ts";
+import { keepLatest } from "./latest-metrics.ts";
 import { toStored } from "./measurement.ts";
 import type { MetricRow } from "./measurement.ts";
 import { noRun } from "./runs.ts";
@@ -132,26 +133,20 @@ async function insertMetrics(
   metrics: readonly MetricRow[],
   batchSizeRows: number,
 ): Promise<void> {
-  for (const rows of inChunks(sortedByKey(metrics), batchSizeRows)) {
+  const sorted = metrics.toSorted(inKeyOrder);
+  for (const rows of inChunks(sorted, batchSizeRows)) {
     await connection.query(
       `INSERT INTO metrics (run_id, key, step, timestamp, value, is_nan) ${SELECT_METRICS} ON CONFLICT DO NOTHING`,
       metricValues(runId, rows),
     );
   }
-  for (const rows of inChunks(latestOfEachKey(metrics), batchSizeRows)) {
-    // What counts as latest does not depend on the order in which batches arrive.
-    await connection.query(
-      `INSERT INTO latest_metrics AS latest (run_id, key, step, timestamp, value, is_nan) ${SELECT_METRICS}
-       ON CONFLICT (run_id, key) DO UPDATE
-       SET step = excluded.step, timestamp = excluded.timestamp, value = excluded.value, is_nan = excluded.is_nan
-       WHERE (latest.step, latest.timestamp, latest.value) <= (excluded.step, excluded.timestamp, excluded.value)`,
-      metricValues(runId, rows),
-    );
-  }
+  for (const rows of inChunks(latestOfEachKey(sorted), batchSizeRows))
+    await connection.query(KEEP_LATEST, metricValues(runId, rows));
 }
 
 const SELECT_METRICS =
   "SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::float8[], $6::boolean[])";
+const KEEP_LATEST = keepLatest(SELECT_METRICS);
 
 function metricValues(runId: string, rows: readonly MetricRow[]): unknown[] {
   return [
@@ -179,20 +174,26 @@ async function setTags(
   }
 }
 
-/** The point with the highest step, then time, then value of each key, in key order. */
-function latestOfEachKey(metrics: readonly MetricRow[]): MetricRow[] {
-  const latest = new Map<string, MetricRow>();
-  for (const metric of metrics) {
-    const known = latest.get(metric.key);
-    if (known === undefined || isLater(metric, known)) latest.set(metric.key, metric);
-  }
-  return sortedByKey(latest.values());
+/** That of the primary key, in which imports write too: two writers of the same points then wait for each other in one direction only. */
+function inKeyOrder(a: MetricRow, b: MetricRow): number {
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
+  return (
+    a.timestamp - b.timestamp ||
+    a.step - b.step ||
+    a.value - b.value ||
+    Number(a.is_nan) - Number(b.is_nan)
+  );
 }
 
-function isLater(metric: MetricRow, known: MetricRow): boolean {
-  if (metric.step !== known.step) return metric.step > known.step;
-  if (metric.timestamp !== known.timestamp) return metric.timestamp > known.timestamp;
-  return metric.value >= known.value;
+/** The point with the highest step, then time, then value of each key; both in key order. */
+function latestOfEachKey(sorted: readonly MetricRow[]): MetricRow[] {
+  const latest = new Map<string, MetricRow>();
+  for (const metric of sorted) {
+    const known = latest.get(metric.key);
+    // Of one step the later in order is the later.
+    if (known === undefined || metric.step >= known.step) latest.set(metric.key, metric);
+  }
+  return [...latest.values()];
 }
 
 function* inChunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -4,12 +4,15 @@ import pino from "pino";
 import type { Logger } from "pino";
 import { createCacheTracer } from "../tracer/tracer.ts";
 import { artifactOf } from "./artifacts/store.ts";
+import type { BulkParts } from "./bulk/import.ts";
 import { createBulkMetrics } from "./bulk/metrics.ts";
 import { entityPrefix } from "./cache/keys.ts";
 import { openCache } from "./cache/read-through.ts";
 import { traceReads } from "./cache/trace.ts";
 import { probeFiles } from "./compute/file-probe.ts";
 import { openCompute } from "./compute/pool.ts";
+import { createBudget } from "./compute/turns.ts";
+import type { Budget } from "./compute/turns.ts";
 import type { RegistryConfig } from "./config.ts";
 import { openDatabase } from "./database.ts";
 import type { Backend } from "./endpoint.ts";
@@ -67,9 +70,14 @@ export function openParts(config: RegistryConfig): Parts {
     metrics: createJobMetrics(metrics.registry),
     failed: warnSometimes,
   });
-  const reports = openReports(config, database, createReportMetrics(metrics.registry), (error) =>
-    log.error({ err: error }, "a thread for reports failed"),
-  );
+  // Imports that are refused whole and reports hold one each; others need a connection meanwhile.
+  const longHeld = createBudget(Math.max(1, config.poolMax - 1));
+  const reports = openReports(config.reports, {
+    database,
+    longHeld,
+    metrics: createReportMetrics(metrics.registry),
+    threadFailed: (error) => log.error({ err: error }, "a thread for reports failed"),
+  });
   const stopObserving = observeRuntime(metrics.registry);
   const stopProbing = probeFiles(metrics.compute.fileProbed);
   metrics.watch({
@@ -78,11 +86,7 @@ export function openParts(config: RegistryConfig): Parts {
     untold: cache.untold,
     compute: compute.state,
   });
-  const bulk = {
-    config: config.bulk,
-    statementTimeoutMs: config.statementTimeoutMs,
-    metrics: createBulkMetrics(metrics.registry, metrics.database.statement),
-  };
+  const bulk = bulkParts(config, metrics, longHeld);
   return {
     backend: { database, cache, compute, jobs, bulk, reports, batchSizeRows: config.batchSizeRows },
     metrics,
@@ -91,12 +95,28 @@ export function openParts(config: RegistryConfig): Parts {
       stopObserving();
       stopProbing();
       await jobs.close();
+      // Batches that are being written when their clients are cut off.
+      await Promise.allSettled(bulk.underWay);
       await reports.close();
       await compute.close();
       await cache.close();
       await tracer.close();
       await database.close();
     },
+  };
+}
+
+function bulkParts(
+  { bulk, statementTimeoutMs }: RegistryConfig,
+  { registry, database }: RegistryMetrics,
+  longHeld: Budget,
+): BulkParts {
+  return {
+    config: bulk,
+    statementTimeoutMs,
+    metrics: createBulkMetrics(registry, database.statement),
+    longHeld,
+    underWay: new Set(),
   };
 }
 

@@ -49,15 +49,21 @@ function predictedInWords({ predicted, expected }: StructureRewrite): string {
 
 function measuredCells(proof: RewriteProof | undefined): readonly string[] {
   if (!proof) return ["not proven", NOT_MEASURED, NOT_MEASURED, NOT_MEASURED, ""];
-  const { sameRows, compared, beforeMs, afterMs, ratio, executions, pruning } = proof;
-  const values = `${compared} ${compared === 1 ? "set" : "sets"} of values`;
+  const { beforeMs, afterMs, ratio, executions, pruning } = proof;
   return [
-    sameRows ? `yes (${values})` : "no",
+    sameInWords(proof),
     formatDuration(beforeMs),
     formatDuration(afterMs),
     `${factorChange(ratio.estimate)} (${factorChange(ratio.low)} to ${factorChange(ratio.high)}; ${executions} pairs, ${formatRatio(ratio.confidence)})`,
     pruning ? `${pruning.read} of ${pruning.of}` : "",
   ];
+}
+
+function sameInWords({ sameRows, compared, rows }: RewriteProof): string {
+  if (!sameRows) return "no";
+  const values = `${compared} ${compared === 1 ? "set" : "sets"} of values`;
+  // Two empty results are alike whatever a statement means.
+  return rows === 0 ? `no rows came (${values})` : `yes (${values})`;
 }
 
 /** Sentences on one plan: proof, price, upkeep, caveats. */
@@ -78,10 +84,14 @@ function proofInWords(outcome: StructureProof["outcome"] | undefined): string {
   if (!outcome)
     return "Not proven: it was not tried on a copy; what is predicted is the planner's.";
   if (outcome.kind === "failed") return `Not proven: ${outcome.because}.`;
-  const left = outcome.unmeasured.map(({ statement, because }) => `${statement}: ${because}`);
+  const empty = outcome.rewrites.filter(({ rows }) => rows === 0);
+  const left = [
+    ...outcome.unmeasured.map(({ statement, because }) => `not timed: ${statement}: ${because}`),
+    ...empty.map(({ statement }) => `${statement} gave no rows that could be compared`),
+  ];
   return left.length === 0
     ? "Proven on a copy: both forms gave the same rows (floating-point numbers within 1e-9 of each other), and were timed in turns."
-    : `Partly proven on a copy; not timed: ${left.join("; ")}.`;
+    : `Partly proven on a copy; ${left.join("; ")}.`;
 }
 
 function priceOf(outcome: StructureProof["outcome"] | undefined): readonly string[] {

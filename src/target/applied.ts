@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PerfoptError } from "../core/errors.ts";
 import type { KnobValue } from "../core/knob.ts";
+import type { SettingPlace } from "../core/knob-text.ts";
 import { isMissing, makeFolder, targetFolder, writeDurably } from "./home.ts";
-import type { SettingPlace } from "./postgres-settings.ts";
 
 export interface OwnIndex {
   /** Which of the target's databases, as Source.id. */

@@ -1,8 +1,9 @@
 /** What an arm's own database is brought to: its indexes, its extended statistics, and the settings of the service's sessions. */
 import { createIndexSql, qualifiedName } from "../core/index-definition.ts";
 import type { Change, Knob } from "../core/knob.ts";
+import { writeValue } from "../core/knob-text.ts";
 import { createStatisticsSql } from "../core/statistics-definition.ts";
-import { writeValue, type KnobValues } from "./knob-values.ts";
+import type { KnobValues } from "./knob-values.ts";
 import { postgresKnobs, putBack, sessionPlace, setForService } from "./postgres-settings.ts";
 import { cancelledOnAbort, withConnection } from "./sql.ts";
 

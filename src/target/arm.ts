@@ -6,7 +6,13 @@ import type { Resource } from "../core/event.ts";
 import type { Change } from "../core/knob.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Role } from "../core/trial.ts";
-import { objectOf, stageObjects, stageSettings, type ArmDatabase } from "./arm-database.ts";
+import {
+  objectOf,
+  stageObjects,
+  stageSettings,
+  type ArmDatabase,
+  type DatabaseObject,
+} from "./arm-database.ts";
 import { cloneDatabase, cloneName, dropClone } from "./clone.ts";
 import { freePort } from "./free-port.ts";
 import { makeFolder, type Environment } from "./home.ts";
@@ -57,13 +63,14 @@ export interface Arm extends ArmDatabase {
   readonly folder: string;
   readonly adminUrl: string;
   readonly serviceUrl: string;
-  /** For counters; stays open. */
-  readonly client: Client;
+  /** For counters; stays open, and is another one after the database was copied anew. */
+  readonly session: { client: Client };
   readonly redis: RedisServer | undefined;
   /** Of the service's tracers; undefined where nobody listens to them. */
   readonly socketFolder: string | undefined;
   port: number;
-  /** What it should have. */
+  /** What it should have: as last told, and the knobs' values after that. */
+  changes: readonly Change[];
   values: KnobValues;
   redisSettings: Readonly<Record<string, string>>;
   service: RunningService | undefined;
@@ -88,10 +95,8 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
   const database = cloneName(options.runId, letter);
   await openDatabase(database, options, undo);
   const adminUrl = withDatabase(options.source.adminUrl, database);
-  const client = await connect(adminUrl);
-  undo.push(() => client.end());
-  // Without the right or the library for it, statements are not counted, and their metrics are absent.
-  await client.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").catch(() => {});
+  const session = { client: await openSession(adminUrl) };
+  undo.push(() => session.client.end());
   const settings = await redisSettingsOf(options);
   const redis = await openRedis(letter, folder, settings, options, undo);
   const arm: Arm = {
@@ -100,7 +105,7 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
     folder,
     adminUrl,
     serviceUrl: withDatabase(options.source.serviceUrl, database),
-    client,
+    session,
     redis,
     socketFolder: options.readTrace
       ? await openSocketFolder(
@@ -109,8 +114,9 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
         )
       : undefined,
     port: await freePort(),
+    changes: [],
     values: options.baselineValues,
-    objects: (options.present ?? []).flatMap(objectOf),
+    objects: objectsAtFirst(options),
     settings: {},
     redisSettings: settings,
     service: undefined,
@@ -122,7 +128,20 @@ export async function openArm(role: Role, options: ArmOptions, undo: Undo[]): Pr
   return arm;
 }
 
-async function openDatabase(name: string, options: ArmOptions, undo: Undo[]): Promise<void> {
+/** To a clone, which counts statements from then on; without the right or the library for it their metrics are absent. */
+export async function openSession(adminUrl: string): Promise<Client> {
+  const client = await connect(adminUrl);
+  await client.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").catch(() => {});
+  return client;
+}
+
+/** Of a clone, as it is made. */
+export function objectsAtFirst({ present = [] }: ArmOptions): readonly DatabaseObject[] {
+  return present.flatMap(objectOf);
+}
+
+/** A clone of the source, in the journal before it is there. */
+export async function openDatabase(name: string, options: ArmOptions, undo: Undo[]): Promise<void> {
   throwIfAborted(options.signal);
   const resource: Resource = { id: name, kind: "database", name };
   await options.note({ type: "resource-creating", resource });
@@ -199,6 +218,7 @@ export async function stageArm(arm: Arm, changes: readonly Change[]): Promise<St
   for (const change of changes) {
     if (change.kind === "set-knob") checkValue(knobOf(knobs, change.knob), change.to);
   }
+  arm.changes = changes;
   arm.values = values;
   const running = arm.service?.startedWith;
   const environment = !running || !isSame(running, knobsAtStart(knobs, values));

@@ -7,6 +7,7 @@ import { stageArm, stopArmService, type ArmOptions } from "./arm.ts";
 import { tidyTables } from "./arm-database.ts";
 import { runningService, sampleArm, saturateArm } from "./loaded.ts";
 import { observeArm, type ObserveOptions } from "./observe.ts";
+import { levelArms, openOrigin } from "./level.ts";
 import { openPair, restartPair, type Arms } from "./pair.ts";
 import { copyContents } from "./redis-server.ts";
 import { openStand } from "./stand.ts";
@@ -15,7 +16,13 @@ import { openStand } from "./stand.ts";
 export const BENCH_DESIGN =
   "two arms, each with its own service process, database clone and Redis, measured in interleaved pairs with one arm under load at a time";
 
-export interface BenchOptions extends ArmOptions, ObserveOptions {}
+export interface BenchOptions extends ArmOptions, ObserveOptions {
+  /**
+   * Whether windows write in bulk, so that a further copy of the database pays, to begin blocks of pairs with: on a server of perfopt's
+   * own, that is, where its room is nobody else's.
+   */
+  readonly writesInBulk?: boolean;
+}
 
 export interface OpenBench extends Bench {
   /** Stops and removes everything that the bench made; safe to call more than once and after any failure. */
@@ -24,17 +31,48 @@ export interface OpenBench extends Bench {
 
 export async function openBench(options: BenchOptions): Promise<OpenBench> {
   const both = { incumbent: options, candidate: options };
-  const { arms, exclusively, close } = await openStand(options, (undo) => openPair(both, undo));
+  const stand = await openStand(options, async (undo) => {
+    const keeps = options.writesInBulk === true && options.source.server !== undefined;
+    const origin = keeps ? await openOrigin(options, undo) : undefined;
+    return { origin, arms: await openPair(both, undo) };
+  });
+  const { exclusively, close } = stand;
+  const { arms, origin } = stand.arms;
   return {
-    setArm: (role, changes) => exclusively(() => setArm(arms, role, changes)),
-    restartArms: () => exclusively(() => restartPair(arms)),
-    sample: ({ role, ...request }) => exclusively(() => sampleArm(arms[role], request, options)),
+    setArm: (role, changes) =>
+      exclusively(async () => {
+        // Blocks of pairs begin with the incumbent; a search on the candidate alone does not pay for it.
+        if (role === "incumbent") await levelArms(arms, origin);
+        await setArm(arms, role, changes);
+      }),
+    restartArms: () =>
+      exclusively(async () => {
+        await levelArms(arms, origin);
+        await restartPair(arms);
+      }),
+    sample: ({ role, ...request }) =>
+      exclusively(async () => {
+        const sample = await sampleArm(arms[role], request, options);
+        passOn(arms, role);
+        return sample;
+      }),
     saturate: (seed, role = "incumbent") =>
       exclusively(() => saturateArm(arms[role], seed, options)),
     observe: (request) =>
-      exclusively(async () => (await observeArm(arms.incumbent, request, options)).view),
+      exclusively(async () => {
+        const { view } = await observeArm(arms.incumbent, request, options);
+        passOn(arms, "incumbent");
+        return view;
+      }),
     close,
   };
+}
+
+/** Where a window has cost its arm the process, for work that was given up on, the other one gets a fresh one too. */
+function passOn(arms: Arms, role: Role): void {
+  if (!arms[role].stale) return;
+  arms.incumbent.stale = true;
+  arms.candidate.stale = true;
 }
 
 /**

@@ -5,7 +5,7 @@ import { PerfoptError } from "../core/errors.ts";
 import { quoteName, quoteText } from "../core/index-definition.ts";
 import { sqlStateOf } from "./index-state.ts";
 import type { Source } from "./source.ts";
-import { databaseOf, rowsOf, withConnection, withDatabase } from "./sql.ts";
+import { APPLICATION_NAME, databaseOf, rowsOf, withConnection, withDatabase } from "./sql.ts";
 
 /** Every database that perfopt makes, and none that it does not, has a name that begins so. */
 export const CLONE_PREFIX = "perfopt_";
@@ -89,15 +89,34 @@ async function copySettings(
 
 /** Drops a database that perfopt made, ending its sessions; refuses any other. */
 export async function dropClone(adminUrl: string, name: string): Promise<void> {
-  if (!name.startsWith(CLONE_PREFIX)) {
-    throw new PerfoptError(
-      "bad-input",
-      `database ${name} was not made by perfopt, so it is not dropped`,
-      "check the journal: it may have been changed by hand",
-    );
-  }
+  if (!name.startsWith(CLONE_PREFIX)) throw notOurs(name);
   await maintain({ adminUrl, owner: undefined }, (client) =>
     client.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`),
+  );
+}
+
+/**
+ * Ends what runs in a database that perfopt made, but for perfopt's own sessions: a server goes on with a statement whose client is gone
+ * until it has something to say. Sessions that this role may not end are left.
+ */
+export async function endSessions(cloneUrl: string): Promise<void> {
+  if (!databaseOf(cloneUrl).startsWith(CLONE_PREFIX)) throw notOurs(databaseOf(cloneUrl));
+  await withConnection(cloneUrl, (client) =>
+    client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> $1`,
+      [APPLICATION_NAME],
+    ),
+  ).catch((error: unknown) => {
+    if (sqlStateOf(error) !== NO_RIGHT) throw error;
+  });
+}
+
+function notOurs(name: string): PerfoptError {
+  return new PerfoptError(
+    "bad-input",
+    `database ${name} was not made by perfopt, so it is left as it is`,
+    "check the journal: it may have been changed by hand",
   );
 }
 

@@ -10,6 +10,7 @@ import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
 import { qualifiedName, quoteName, quoteText } from "../core/index-definition.ts";
 import type { DatabaseLocale, PlannerConnection } from "../core/planner.ts";
+import { OWN_MARK } from "../core/sample.ts";
 import { formatBytes } from "../core/units.ts";
 import { openPlannerServer, type PlannerServerOptions } from "./planner-server.ts";
 import { connect, numberOf, rowsOf, withConnection } from "./sql.ts";
@@ -270,7 +271,7 @@ async function copySome(work: Work, signal: AbortSignal): Promise<void> {
   const source = await connectForCopy(work.options.sourceUrl);
   try {
     await source.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    await source.query(`SET TRANSACTION SNAPSHOT ${quoteText(work.snapshot)}`);
+    await source.query(`SET TRANSACTION ${OWN_MARK} SNAPSHOT ${quoteText(work.snapshot)}`);
     // Rows in the order that they lie in; a row that a policy hides from this role is an error, not a gap.
     await source.query("SET LOCAL synchronize_seqscans = off");
     await source.query("SET LOCAL row_security = off");
@@ -323,7 +324,9 @@ async function copyTable(
   });
   try {
     await pipeline(
-      source.query(copyTo(`COPY (SELECT ${columns} FROM ONLY ${name}) TO STDOUT ${format}`)),
+      source.query(
+        copyTo(`COPY ${OWN_MARK} (SELECT ${columns} FROM ONLY ${name}) TO STDOUT ${format}`),
+      ),
       counting,
       target.query(copyFrom(`COPY ${name}${into} FROM STDIN ${format}`)),
       { signal },

@@ -1,6 +1,9 @@
-/** Values of knobs: what is in force after changes, and how each value is written for its setter. */
+/** Values of knobs: what is in force after changes, and how a setting's text is read. */
 import { PerfoptError } from "../core/errors.ts";
 import { domainError, type Change, type Knob, type KnobValue } from "../core/knob.ts";
+import { writeValue } from "../core/knob-text.ts";
+
+const MB = 1024 ** 2;
 
 export type KnobValues = Readonly<Record<string, KnobValue>>;
 
@@ -67,34 +70,6 @@ export function knobRedisSettings(
     settings[knob.set.parameter] = writeValue(knob, values[knob.id] ?? knob.default);
   }
   return settings;
-}
-
-/** A knob's value as its setter writes it: durations in ms and sizes in bytes unless the setter counts in another unit. */
-export function writeValue(knob: Knob, value: KnobValue): string {
-  if (knob.set.kind === "postgres") return postgresText(knob, value);
-  if (typeof value !== "number") return String(value);
-  const unit =
-    knob.set.kind === "env" || knob.set.kind === "node-option" ? knob.set.unit : undefined;
-  if (unit === "s" && knob.domain.kind === "duration") return String(value / 1000);
-  if (unit === "mb" && knob.domain.kind === "bytes") {
-    // Node reads no fractions, and 0 would leave the choice to it.
-    if (knob.set.kind === "node-option") return String(Math.max(1, Math.round(value / MB)));
-    return String(value / MB);
-  }
-  return String(value);
-}
-
-const KB = 1024;
-const MB = 1024 ** 2;
-
-/** With its unit: without one PostgreSQL would count in the setting's own, such as pages of 8 kB. */
-function postgresText({ domain }: Knob, value: KnobValue): string {
-  if (typeof value === "boolean") return value ? "on" : "off";
-  if (typeof value === "string" || value < 0) return String(value);
-  if (domain.kind === "bytes") return value % KB === 0 ? `${value / KB}kB` : `${value}B`;
-  if (domain.kind === "duration")
-    return Number.isInteger(value) ? `${value}ms` : `${Math.round(value * 1000)}us`;
-  return String(value);
 }
 
 /** A setting as Redis wrote it, or a flag of Node as its owner did, as a value of the knob. */

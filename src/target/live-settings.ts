@@ -1,10 +1,9 @@
 /** The real target's PostgreSQL settings: what was there is on disk before a change, and an undo puts back exactly that. */
 import type { KnobValue } from "../core/knob.ts";
+import { alterRoleSql, writeValue } from "../core/knob-text.ts";
 import { readApplied, writeApplied, type Applied, type OwnSetting } from "./applied.ts";
 import { withIndexSession } from "./index-session.ts";
-import { writeValue } from "./knob-values.ts";
 import {
-  alterRoleSql,
   putBack,
   readServiceSettings,
   setForService,

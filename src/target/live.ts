@@ -2,12 +2,13 @@
 import { PerfoptError, throwIfAborted } from "../core/errors.ts";
 import type { IndexDefinition } from "../core/index-definition.ts";
 import type { Change, Knob, KnobValue } from "../core/knob.ts";
+import { nodeFlag, writeValue } from "../core/knob-text.ts";
 import type { Target } from "../core/ports.ts";
 import type { StatisticsDefinition } from "../core/statistics-definition.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { readApplied, writeApplied, type Applied, type OwnIndex } from "./applied.ts";
 import type { Environment } from "./home.ts";
-import { checkValue, knobOf, readValue, writeValue } from "./knob-values.ts";
+import { checkValue, knobOf, readValue } from "./knob-values.ts";
 import { applySetting, revertSetting, type LiveSettings } from "./live-settings.ts";
 import { givenNodeOptions, nodeOptionValues } from "./node-options.ts";
 import { isPostgresKnob, readServiceSettings } from "./postgres-settings.ts";
@@ -160,10 +161,10 @@ function settingWords(knob: Knob, value: KnobValue): string {
   switch (knob.set.kind) {
     case "env":
       return `${knob.set.variable}=${text}`;
-    case "node-option":
-      return value === 0 || value === false
-        ? `NODE_OPTIONS without ${knob.set.flag}`
-        : `NODE_OPTIONS with ${knob.set.flag}${value === true ? "" : `=${text}`}`;
+    case "node-option": {
+      const flag = nodeFlag(knob.set.flag, knob, value);
+      return `NODE_OPTIONS ${flag === undefined ? `without ${knob.set.flag}` : `with ${flag}`}`;
+    }
     case "redis":
       return `Redis ${knob.set.parameter}=${text}`;
     case "postgres":

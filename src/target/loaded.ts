@@ -4,6 +4,7 @@ import { knobByRole } from "../core/observation.ts";
 import type { Replay, ReplayRequest } from "../core/replay.ts";
 import type { Sample, ValidatorProbe } from "../core/sample.ts";
 import { startArmService, stopArmService, type Arm, type RunningService } from "./arm.ts";
+import { endSessions } from "./clone.ts";
 import { NO_REDIS } from "./counters.ts";
 import type { Measured } from "./differences.ts";
 import { emptyRedis } from "./redis-server.ts";
@@ -30,7 +31,15 @@ export async function measureArm(
   request: ArmRequest & { readonly trace: boolean },
   options: LoadOptions,
 ): Promise<Measured> {
-  return measureWindow(subjectOf(arm, await runningService(arm)), request, options);
+  const measured = await measureWindow(subjectOf(arm, await runningService(arm)), request, options);
+  if (measured.load.tasks?.some(({ failed }) => failed > 0) === true) await endLeftovers(arm);
+  return measured;
+}
+
+/** The service may still work on what its client gave up on: the next window begins without it. */
+async function endLeftovers(arm: Arm): Promise<void> {
+  await stopArmService(arm);
+  await endSessions(arm.adminUrl);
 }
 
 export async function saturateArm(arm: Arm, seed: number, options: LoadOptions): Promise<number> {
@@ -89,7 +98,7 @@ function subjectOf(arm: Arm, service: RunningService): Subject {
     process: service.process,
     poolMax: typeof poolMax === "number" ? poolMax : undefined,
     sources: {
-      database: arm.client,
+      database: arm.session.client,
       postmasterPid: source.server?.process.pid,
       redis: arm.redis?.client,
       service: service.use,

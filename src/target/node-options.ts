@@ -1,8 +1,9 @@
 /** NODE_OPTIONS of a service: what its target file or perfopt's own environment gives, with the flags of knobs in place of its own. */
 import type { Knob, KnobValue } from "../core/knob.ts";
+import { nodeFlag } from "../core/knob-text.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import type { Environment } from "./home.ts";
-import { readValue, writeValue, type KnobValues } from "./knob-values.ts";
+import { readValue, type KnobValues } from "./knob-values.ts";
 
 export const NODE_OPTIONS = "NODE_OPTIONS";
 
@@ -18,11 +19,9 @@ export function nodeOptions(
   const own = flagKnobs(knobs);
   if (own.length === 0) return base;
   const kept = optionsIn(base).filter((each) => !own.some(({ flag }) => flag === each.flag));
-  const added = own.flatMap(({ knob, flag }) => {
-    const value = values[knob.id] ?? knob.default;
-    if (value === 0 || value === false) return [];
-    return [value === true ? flag : `${flag}=${writeValue(knob, value)}`];
-  });
+  const added = own.flatMap(
+    ({ knob, flag }) => nodeFlag(flag, knob, values[knob.id] ?? knob.default) ?? [],
+  );
   const all = [...kept.map((each) => each.text), ...added];
   return all.length === 0 ? undefined : all.join(" ");
 }

@@ -1,18 +1,10 @@
 /** Settings of PostgreSQL for the service's role in its database: read as its sessions have them, set, and put back as they were. */
 import type { Client } from "pg";
 import { messageOf, PerfoptError } from "../core/errors.ts";
-import { quoteName, quoteText } from "../core/index-definition.ts";
 import type { Knob, KnobValue } from "../core/knob.ts";
+import { alterRoleSql, writeValue, type SettingPlace } from "../core/knob-text.ts";
 import type { Row } from "../core/workload.ts";
-import { writeValue } from "./knob-values.ts";
 import { rowsOf, withConnection, type ConnectOptions } from "./sql.ts";
-
-/** Whose setting it is: sessions of this role in this database begin with it. */
-export interface SettingPlace {
-  readonly role: string;
-  readonly database: string;
-  readonly parameter: string;
-}
 
 /** A session as the service's own begin: a limit of perfopt's would hide the role's statement_timeout. */
 const AS_SERVICE: ConnectOptions = { plainSession: true };
@@ -69,13 +61,6 @@ export async function settingEntry(
     [role, database, parameter],
   );
   return row === undefined ? undefined : String(row["entry"]);
-}
-
-/** One statement without a semicolon; an undefined text takes the entry away. */
-export function alterRoleSql(place: SettingPlace, text: string | undefined): string {
-  const name = place.parameter.split(".").map(quoteName).join(".");
-  const what = text === undefined ? `RESET ${name}` : `SET ${name} TO ${quoteText(text)}`;
-  return `ALTER ROLE ${quoteName(place.role)} IN DATABASE ${quoteName(place.database)} ${what}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Client, QueryResult } from "pg";
 import { messageOf, throwIfAborted } from "../core/errors.ts";
 import type {
+  StructureComparison,
   StructureForms,
   StructurePlan,
   StructurePruning,
@@ -20,6 +21,7 @@ export interface StructureStandOptions {
 }
 
 const QUERY_CANCELED = "57014";
+const SYNTAX_ERROR = "42601";
 /** More rows are not compared one by one. */
 const ROWS_MAX = 200_000;
 const DROP_TIMEOUT_MS = 60_000;
@@ -59,7 +61,7 @@ function standOn(client: Client, signal: AbortSignal): StructureStand {
       throwIfAborted(signal);
       return run(client, sql, timeoutMs, signal);
     },
-    difference: (forms, timeoutMs) => guarded(timeoutMs, () => difference(client, forms)),
+    compare: (forms, timeoutMs) => guarded(timeoutMs, () => compare(client, forms)),
     pruning: (sql, table) => guarded(DROP_TIMEOUT_MS, () => pruningOf(client, sql, table)),
   };
 }
@@ -109,16 +111,18 @@ async function run(
   }
 }
 
-async function difference(
+async function compare(
   client: Client,
   { before, after }: StructureForms,
-): Promise<string | undefined> {
+): Promise<StructureComparison> {
   const left = await resultOf(client, before);
-  const right = await resultOf(client, after);
   if (left.rows.length > ROWS_MAX) throw new Error(`more than ${ROWS_MAX} rows are not compared`);
+  const right = await resultOf(client, after);
+  const rows = left.rows.length + left.changed;
   if (left.changed !== right.changed)
-    return `${left.changed} rows are changed, then ${right.changed}`;
-  return differenceOf(left, right);
+    return { rows, difference: `${left.changed} rows are changed, then ${right.changed}` };
+  const difference = differenceOf(left, right);
+  return { rows, ...(difference === undefined ? {} : { difference }) };
 }
 
 interface Result extends ResultRows {
@@ -126,13 +130,17 @@ interface Result extends ResultRows {
   readonly changed: number;
 }
 
+/** No more rows than are compared, and one: a large result would not fit into memory. Only what writes cannot be bounded so. */
 async function resultOf(client: Client, text: string): Promise<Result> {
   await client.query("BEGIN");
   try {
-    const result: QueryResult<(string | null)[]> = await client.query({
-      text,
-      rowMode: "array",
-      types: { getTypeParser: () => String },
+    await client.query("SAVEPOINT before");
+    // A line's end closes a comment that the statement may end with.
+    const bounded = `SELECT * FROM (${text}\n) AS perfopt_rows LIMIT ${ROWS_MAX + 1}`;
+    const result = await rawResult(client, bounded).catch(async (error: unknown) => {
+      if (sqlStateOf(error) !== SYNTAX_ERROR) throw error;
+      await client.query("ROLLBACK TO SAVEPOINT before");
+      return rawResult(client, text);
     });
     return {
       columns: result.fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID })),
@@ -142,6 +150,10 @@ async function resultOf(client: Client, text: string): Promise<Result> {
   } finally {
     await client.query("ROLLBACK");
   }
+}
+
+function rawResult(client: Client, text: string): Promise<QueryResult<(string | null)[]>> {
+  return client.query({ text, rowMode: "array", types: { getTypeParser: () => String } });
 }
 
 /** Leaves that an execution scanned: neither those that planning pruned, nor those that were pruned while it ran. */

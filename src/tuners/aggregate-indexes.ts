@@ -7,7 +7,7 @@ import type { Change } from "../core/knob.ts";
 import type { Ask, KnobReading, Past, Step } from "../core/observation.ts";
 import { createStatisticsSql, describeStatistics } from "../core/statistics-definition.ts";
 import type { StructureAdvice } from "../core/structure.ts";
-import { significant } from "../core/units.ts";
+import { formatBytes, significant } from "../core/units.ts";
 import { done, erase, propose, setKnob, trialsOf, wasTried } from "./tuner.ts";
 
 export const aggregateIndexes = erase<AggregateObservation>({
@@ -19,9 +19,11 @@ export const aggregateIndexes = erase<AggregateObservation>({
     "that has to read most of a large table each time: for that a summary or partitions are proposed as a plan, and never applied. " +
     "PostgreSQL has no index hints, and these settings are their honest equivalent.",
   roles: settingRoles,
-  observe: observeAggregates,
+  observe: (view, how) => observeAggregates(view, how?.again),
   next,
 });
+
+const MB = 1024 ** 2;
 
 /** Of a phase's candidates, so that statistics and settings have their turn. */
 const INDEX_TRIALS = 2;
@@ -81,13 +83,25 @@ function describeProposed({ statistics, because, statements }: ProposedStatistic
 function settingTrials({ settings, knobs }: AggregateObservation): readonly IndexTrial[] {
   return settings.ideas.flatMap((idea) => {
     const change = changeOf(idea, knobs);
-    return change
-      ? [{ hypothesis: idea.hypothesis, changes: [change], evidence: idea.evidence }]
-      : [];
+    if (!change) return [];
+    const { hypothesis, evidence } = idea;
+    if (change.to === idea.to) return [{ hypothesis, changes: [change], evidence }];
+    const { to } = change;
+    const most = typeof to === "number" && to > MB ? formatBytes(to) : String(to);
+    return [
+      {
+        hypothesis: `${hypothesis}; the knob ends at ${most}, which is tried`,
+        changes: [change],
+        evidence,
+      },
+    ];
   });
 }
 
-function changeOf(idea: SettingIdea, knobs: readonly KnobReading[]): Change | undefined {
+function changeOf(
+  idea: SettingIdea,
+  knobs: readonly KnobReading[],
+): Extract<Change, { kind: "set-knob" }> | undefined {
   const reading = knobs.find(({ knob }) => knob.role === idea.role);
   if (!reading) return undefined;
   if (typeof idea.to === "number") return setKnob(reading, idea.to);

@@ -7,8 +7,7 @@ import {
 } from "../advise/bulk/batches.ts";
 import { chooseOf } from "../advise/bulk/choice.ts";
 import type { Choice } from "../advise/bulk/choice.ts";
-import { costOf, refusalOf } from "../advise/bulk/guard.ts";
-import type { Guard } from "../advise/bulk/guard.ts";
+import { costOf, guardOf, refusalOf } from "../advise/bulk/guard.ts";
 import { gainBetween, nextMethod } from "../advise/bulk/method.ts";
 import type { Base } from "../advise/bulk/method.ts";
 import { presentOf, probesOf, trialWith, turns, valuesAfter } from "../advise/bulk/past.ts";
@@ -366,14 +365,4 @@ function bufferStep(ask: BatchAsk, because: string): Step {
     changes: [change],
     evidence: [step.words],
   });
-}
-
-function guardOf({ observation, strategy, constraints = [] }: BatchAsk): Guard {
-  const { metrics, memoryBytes } = observation;
-  return {
-    constraints,
-    objective: strategy.objective,
-    observed: metrics,
-    machineMemoryBytes: memoryBytes,
-  };
 }

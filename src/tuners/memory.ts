@@ -1,6 +1,5 @@
 /** Memory: the young generation's size, a limit of the heap, and buffers, by what collections and memory were measured to cost. */
-import { memoryMost } from "../advise/bulk/guard.ts";
-import type { Guard } from "../advise/bulk/guard.ts";
+import { guardOf, memoryMost } from "../advise/bulk/guard.ts";
 import {
   aimOf,
   boundInWords,
@@ -81,7 +80,7 @@ function next(ask: MemoryAsk): Step {
     if (said.kind === "step") return said.step;
     if (said.because !== "") reasons.push(said.because);
   }
-  return done([...reasons, ...boundInWords(metrics), ...facts].join("; "));
+  return done([...reasons, ...boundInWords(strategy.objective, metrics), ...facts].join("; "));
 }
 
 /** What a part of the work says: a step to take, or that it has ended and why. */
@@ -226,17 +225,12 @@ function single(ask: MemoryAsk, reading: KnobReading, { hypotheses, refuse, fact
   const candidate = propose("memory", history, {
     hypothesis: `${what} makes ${metricOf(strategy.objective).title} better`,
     changes: [change],
-    evidence: [step.words, ...facts, ...boundInWords(metrics), ...memoryFacts(metrics)],
+    evidence: [
+      step.words,
+      ...facts,
+      ...boundInWords(strategy.objective, metrics),
+      ...memoryFacts(metrics),
+    ],
   });
   return { kind: "step", step: candidate };
-}
-
-function guardOf({ observation, strategy, constraints = [] }: MemoryAsk): Guard {
-  const { metrics, memoryBytes } = observation;
-  return {
-    constraints,
-    objective: strategy.objective,
-    observed: metrics,
-    machineMemoryBytes: memoryBytes,
-  };
 }

@@ -2,8 +2,7 @@
 import { chooseOf } from "../advise/bulk/choice.ts";
 import { cpuFacts, cpuShareOf, isSaturated, windowUse } from "../advise/bulk/cpu.ts";
 import type { WindowUse } from "../advise/bulk/cpu.ts";
-import { costOf, refusalOf } from "../advise/bulk/guard.ts";
-import type { Guard } from "../advise/bulk/guard.ts";
+import { costOf, guardOf, refusalOf } from "../advise/bulk/guard.ts";
 import { presentOf, probesOf, trialWith, turns } from "../advise/bulk/past.ts";
 import type { Probe } from "../advise/bulk/past.ts";
 import { workersMost } from "../advise/bulk/saturation.ts";
@@ -317,14 +316,4 @@ function machineFacts(ask: ParallelismAsk): readonly string[] {
   const peak = metrics["service.memoryPeakBytes"];
   if (peak !== undefined) facts.push(`service memory at its peak ${formatBytes(peak)}`);
   return facts;
-}
-
-function guardOf({ observation, strategy, constraints = [] }: ParallelismAsk): Guard {
-  const { metrics, memoryBytes } = observation;
-  return {
-    constraints,
-    objective: strategy.objective,
-    observed: metrics,
-    machineMemoryBytes: memoryBytes,
-  };
 }

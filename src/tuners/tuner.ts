@@ -14,8 +14,8 @@ export interface Tuner<O> {
   readonly rationale: string;
   /** The knobs it may turn. */
   readonly roles: readonly KnobRole[];
-  /** Reads what `next` needs. The result is journalled, so it is plain JSON, and small. */
-  observe(view: TargetView): Promise<O>;
+  /** Reads what `next` needs. The result is journalled, so it is plain JSON, and small. `again`: a change of this phase was kept since. */
+  observe(view: TargetView, how?: { readonly again: boolean }): Promise<O>;
   /** Ask and tell: pure, so that the same ask gives the same step. `done` says why there is nothing (more) to gain. */
   next(ask: Ask<O>): Step;
 }

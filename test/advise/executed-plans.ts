@@ -37,6 +37,7 @@ export function executedPlan(root: ExecutedNode, more: Partial<ExecutedPlan> = {
     share: 1,
     meanMs: 10,
     guessed: false,
+    drawn: false,
     plan: { root, executionMs: 10, ...more },
   };
 }

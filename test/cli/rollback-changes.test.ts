@@ -170,7 +170,7 @@ test.each([
     await killedRun(home, until, made);
     if (until === "change-applied")
       expect(await found()).toEqual({
-        settings: ["work_mem=9216kB"],
+        settings: ["work_mem=9MB"],
         statistics: ["perfopt_runs_status_stage_stats"],
       });
 

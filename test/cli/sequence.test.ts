@@ -1,4 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -179,6 +186,20 @@ describe("a finished sequence", () => {
     expect(code).toBe(2);
     expect(err).toContain(`run ${SECOND} came after ${FIRST} and set l1-ttl again`);
     expect(err).toContain(`perfopt rollback ${ID}`);
+  });
+
+  test("is not undone under a later run that set the same knob", async () => {
+    const place = writeSequence();
+    const list = join(folder, "home", "runs.jsonl");
+    const [, , second = ""] = readFileSync(list, "utf8").split("\n");
+    const later: RunRecord = JSON.parse(second);
+    appendFileSync(list, `${JSON.stringify({ ...later, id: "later", sequence: undefined })}\n`);
+    const before = readFileSync(join(place, SECOND, "run.jsonl"), "utf8");
+    const { code, err } = await run("rollback", ID);
+    expect(code).toBe(2);
+    expect(err).toContain(`run later came after ${ID} and set `);
+    expect(err).toContain("perfopt rollback later");
+    expect(readFileSync(join(place, SECOND, "run.jsonl"), "utf8")).toBe(before);
   });
 
   test("is checked for the personas that other runs' changes touch, where anything was kept", async () => {

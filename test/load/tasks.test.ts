@@ -241,6 +241,24 @@ describe("what fails", () => {
     expect(result.errors).toBe(0);
   });
 
+  test("one that fails at times is not done, for only its good times would count", async () => {
+    const server = await serveTasks(({ name }, response) => {
+      response.statusCode = name === "at-times" && server.seen.length === 1 ? 503 : 200;
+      response.end("x");
+    });
+    const result = await run({
+      baseUrl: server.url,
+      windowMs: 1_000,
+      workload: withTasks(task("at-times", {}, { perWindow: 2 })),
+    });
+    await server.closed();
+    expect(result.tasks).toMatchObject([{ failed: 1, durationsMs: [expect.any(Number)] }]);
+    expect(taskCheck(result)).toMatchObject({
+      ok: false,
+      detail: "tasks that were not done: at-times (status 503, 1 of 2 times)",
+    });
+  });
+
   test("no answer within the task's own time, or only a part of one", async () => {
     const server = await serveTasks((seen, response) => {
       if (seen.name === "part" && !response.headersSent) response.write("a part");

@@ -14,12 +14,13 @@ import { startStores } from "./stores.ts";
 import type { Stores } from "./stores.ts";
 
 let stores: Stores;
+let databaseUrl: string;
 let registry: TestRegistry;
 let client: Client;
 
 beforeAll(async () => {
   stores = await startStores();
-  const databaseUrl = await stores.createDatabase("faults");
+  databaseUrl = await stores.createDatabase("faults");
   registry = await openRegistry({
     DATABASE_URL: databaseUrl,
     REDIS_URL: stores.redisUrl,
@@ -130,6 +131,63 @@ test("of imports that are refused whole no more than BATCH_PARALLEL keep a conne
   for (const [answer] of await Promise.all(answers))
     expect(answer).toMatchObject({ statusCode: 200 });
   expect(await countMetrics(run)).toBe(250);
+}, 30_000);
+
+test("a connection that is lost while a client sends costs its import, not the process", async () => {
+  const [run = ""] = await createRuns(registry, 1);
+  const sending = request(`${registry.url}${API_BASE}/bulk/import?kind=metrics&on_error=refuse`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+  });
+  sending.write(linesOf(run, 0, 250));
+  const answer = once(sending, "response");
+  await eventually(async () => {
+    const ended = await client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND state = 'idle' AND query LIKE 'INSERT INTO pg_temp.bulk_staged%'`,
+    );
+    return ended.rows.length > 0;
+  });
+  sending.end(linesOf(run, 250, 250));
+  expect((await answer)[0]).toMatchObject({ statusCode: 503 });
+  expect(await countMetrics(run)).toBe(0);
+  const again = await sendImport(
+    registry,
+    { kind: "metrics", on_error: "refuse" },
+    linesOf(run, 0, 500),
+  );
+  expect(again.body).toMatchObject({ written: 500 });
+}, 30_000);
+
+test("what holds connections for long leaves one of them", async () => {
+  const [run = ""] = await createRuns(registry, 1);
+  const small = await openRegistry({
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: stores.redisUrl,
+    BATCH_PARALLEL: "4",
+    BATCH_SIZE: "10",
+    POOL_MAX: "2",
+  });
+  try {
+    const held = request(`${small.url}${API_BASE}/bulk/import?kind=metrics&on_error=refuse`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+    });
+    held.write(linesOf(run, 0, 50));
+    const answer = once(held, "response");
+    await eventually(
+      async () =>
+        (await sendImport(small, { kind: "metrics", on_error: "refuse" }, "")).status === 503,
+    );
+    expect((await fetch(`${small.url}${API_BASE}/analytics/report?format=csv`)).status).toBe(503);
+    await small.get("runs/get", { run_id: run });
+    held.end();
+    expect((await answer)[0]).toMatchObject({ statusCode: 200 });
+    const report = await fetch(`${small.url}${API_BASE}/analytics/report?format=csv`);
+    expect([report.status, (await report.text()).includes(run)]).toEqual([200, true]);
+  } finally {
+    await small.close();
+  }
 }, 30_000);
 
 test.each(gatewayKinds)("behind the %s gateway", async (_name, open) => {

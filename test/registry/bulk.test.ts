@@ -68,6 +68,7 @@ describe.each(["insert", "copy"])("by %s", (method) => {
       [JSON.stringify(point(gone, "loss", 1)), /deleted/],
       [JSON.stringify(point(run, "k".repeat(251), 1)), /key is longer than 250/],
       [JSON.stringify(point(run, "k\0", 1)), /U\+0000/],
+      [JSON.stringify(point(run, "k\ud800", 1)), /half of a surrogate pair/],
       [JSON.stringify({ ...point(run, "loss", 1), value: "much" }), /value is no number/],
       [JSON.stringify({ ...point(run, "loss", 1), step: 1.5 }), /step is no whole number/],
       [JSON.stringify({ ...point(run, "loss", 1), timestamp: undefined }), /timestamp is missing/],
@@ -77,7 +78,7 @@ describe.each(["insert", "copy"])("by %s", (method) => {
     bad.forEach(([line], index) => lines.splice(index * 3, 0, line));
     const { status, body } = await sendImport(registry(), { kind: "metrics" }, lines.join("\n"));
     expect(status).toBe(200);
-    expect(body).toMatchObject({ lines: 40, written: 30, unchanged: 0, rejected: bad.length });
+    expect(body).toMatchObject({ lines: 41, written: 30, unchanged: 0, rejected: bad.length });
     expect(body.errors.map(({ line }: { line: number }) => line)).toEqual(
       bad.map((_, index) => index * 3 + 1),
     );
@@ -117,6 +118,19 @@ describe.each(["insert", "copy"])("by %s", (method) => {
     const again = await sendImport(registry(), query, body);
     expect(again.body).toMatchObject({ written: 0, unchanged: 60 });
     expect(await count("metrics WHERE run_id = ANY($1)", [runs])).toBe(60);
+  });
+
+  test("of what only shows when it is written, all is counted too when it is refused", async () => {
+    const [run = ""] = await createRuns(registry(), 1);
+    const paramsOf = (value: string): object[] =>
+      Array.from({ length: 150 }, (_, at) => ({ run_id: run, key: `k${at}`, value }));
+    await sendImport(registry(), { kind: "params" }, paramsOf("1"));
+    const query = { kind: "params", on_error: "refuse" };
+    const other = { run_id: run, key: "other", value: "2" };
+    const refused = await sendImport(registry(), query, [other, ...paramsOf("2")]);
+    expect(refused).toMatchObject({ status: 400, body: { lines: 151, written: 0, rejected: 150 } });
+    expect(refused.body.errors).toHaveLength(100);
+    expect(await count("params WHERE run_id = $1 AND value = '2'", [run])).toBe(0);
   });
 
   test("points that are there already, or twice in the file, are there once", async () => {
@@ -283,7 +297,7 @@ describe.each(["insert", "copy"])("by %s", (method) => {
       ...runs.map((run_id) =>
         registry().post("runs/log-batch", {
           run_id,
-          metrics: Array.from({ length: 30 }, (_, step) => point(run_id, `k${step % 3}`, step)),
+          metrics: opposite.filter((one) => "run_id" in one && one.run_id === run_id),
         }),
       ),
     ]);
@@ -325,6 +339,50 @@ test("what cannot be an import is refused before anything is read", async () => 
   );
   const none = await ask({ kind: "tags" }, {}, "");
   expect(none.body).toMatchObject({ lines: 0, written: 0, rejected: 0 });
+});
+
+test("COPY of batches of many chunks, sent again with some that are new", async () => {
+  const registry = await openRegistry({
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: stores.redisUrl,
+    BATCH_METHOD: "copy",
+    BATCH_SIZE: "2000",
+    BATCH_BUFFER_BYTES: "16384",
+  });
+  try {
+    const [run = ""] = await createRuns(registry, 1);
+    const points = (count: number): object[] =>
+      Array.from({ length: count }, (_, step) => point(run, "k", step));
+    await sendImport(registry, { kind: "metrics" }, points(6_000));
+    for (const on_error of ["skip", "refuse"]) {
+      const again = await sendImport(registry, { kind: "metrics", on_error }, points(7_000));
+      const written = on_error === "skip" ? 1_000 : 0;
+      expect(again).toMatchObject({ status: 200, body: { written, unchanged: 7_000 - written } });
+    }
+    expect(await count("metrics WHERE run_id = $1", [run])).toBe(7_000);
+  } finally {
+    await registry.close();
+  }
+});
+
+test("what is older than any retry is forgotten, a part by each import", async () => {
+  const registry = open.get("insert");
+  if (registry === undefined) throw new Error("There is no registry.");
+  await client.query(
+    "INSERT INTO bulk_lines SELECT 'old', i, 'd', i FROM generate_series(1, 25000) i",
+  );
+  const name = "of-a-ledger";
+  await registry.post("registered-models/create", { name });
+  const query = { kind: "model-versions", import_id: "new" };
+  const forgotten = async (): Promise<number> =>
+    25_000 - (await count("bulk_lines WHERE import_id = 'old'", []));
+  await sendImport(registry, query, [{ name, source: "s" }]);
+  const first = await forgotten();
+  expect(first).toBeGreaterThan(0);
+  expect(first).toBeLessThan(25_000);
+  await sendImport(registry, query, [{ name, source: "s" }]);
+  expect(await forgotten()).toBe(25_000);
+  expect(await count("bulk_lines WHERE import_id = 'new'", [])).toBe(1);
 });
 
 function read(environment: Record<string, string>): RegistryConfig {

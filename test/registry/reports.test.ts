@@ -205,6 +205,17 @@ describe("a report larger than what fits into the sockets", () => {
   }, 30_000);
 });
 
+test("a time that is none of a calendar costs no report", async () => {
+  await database.query(`
+    INSERT INTO runs VALUES ('far', 1, 'far', NULL, 'RUNNING', 9000000000000000, NULL, '', 'active');
+    INSERT INTO metrics VALUES ('far', 'k', 0, 0, 1, false)`);
+  const rows = await fetchReport("parquet", "&since=8999999999999999");
+  await database.query(
+    "DELETE FROM metrics WHERE run_id = 'far'; DELETE FROM runs WHERE run_id = 'far'",
+  );
+  expect(rows).toMatchObject([{ run_id: "far", last: 1 }]);
+});
+
 test("a failure in the first part is an answer, and threads and parts are counted", async () => {
   const parts = await api.metric("registry_report_parts_total");
   const made = await api.metric("registry_report_seconds_count");

@@ -181,6 +181,18 @@ test.each([
   expect((await dataOf(together)).metrics).toEqual([{ key: "m", step, timestamp, value }]);
 });
 
+test("NaN is later than 0 of the same step and time, whichever comes first", async () => {
+  const metrics = ["NaN", 0].map((value) => ({ key: "m", value, step: 1, timestamp: 1 }));
+  for (const order of [metrics, metrics.toReversed()]) {
+    const run_id = await newRun();
+    for (const metric of order) await api.post("runs/log-metric", { run_id, ...metric });
+    expect((await dataOf(run_id)).metrics).toMatchObject([{ value: "NaN" }]);
+    const together = await newRun();
+    await api.post("runs/log-batch", { run_id: together, metrics: order });
+    expect((await dataOf(together)).metrics).toMatchObject([{ value: "NaN" }]);
+  }
+});
+
 test("many writers on one run lose nothing", async () => {
   const run_id = await newRun();
   const batches = Array.from({ length: 20 }, (_, writer) =>

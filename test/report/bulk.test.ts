@@ -65,8 +65,10 @@ describe("a report of bulk work", () => {
     expect(kept).toContain(
       'NODE_OPTIONS="$NODE_OPTIONS --max-semi-space-size=64"    # was without such a flag',
     );
-    expect(kept).toContain("SET work_mem = '32MB';    -- was '4MB'");
-    expect(kept).toContain("SET jit = off;    -- was on");
+    expect(kept).toContain(
+      `ALTER ROLE "service_role" IN DATABASE "service_database" SET "work_mem" TO '32MB';    -- was 4MB`,
+    );
+    expect(kept).toContain(`SET "jit" TO 'off';    -- was on`);
     expect(kept).toContain(
       'CREATE STATISTICS "public"."perfopt_runs_status_stage_stats" (dependencies) ON "status", "stage" FROM "public"."runs";\nANALYZE "public"."runs";',
     );

@@ -38,6 +38,7 @@ const proven: NonNullable<StructureAdvice["proofs"]>[number]["outcome"] = {
       statement: "q1",
       sameRows: true,
       compared: 3,
+      rows: 12,
       beforeMs: 100,
       afterMs: 1,
       ratio: { estimate: 0.01, low: 0.009, high: 0.011, confidence: 0.99 },

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readApplied, writeApplied } from "../../src/target/applied.ts";
 import { cleanTarget, targetSize } from "../../src/target/clean.ts";
 import { fingerprint } from "../../src/target/fingerprint.ts";
 import { takeLock } from "../../src/target/lock.ts";
@@ -159,11 +160,13 @@ describe("the seeded cluster", () => {
   test("its size is known, it is not removed while in use, and then it is gone", async () => {
     const { close } = await source();
     expect(await targetSize(home, "fixture")).toBeGreaterThan(10_000_000);
-    await expect(cleanTarget(home, "fixture")).rejects.toThrow(`in use by process ${process.pid}`);
+    await expect(cleanTarget(home, fixtureTarget())).rejects.toThrow(
+      `in use by process ${process.pid}`,
+    );
     await close();
-    expect(await cleanTarget(home, "fixture")).toBeGreaterThan(10_000_000);
+    expect(await cleanTarget(home, fixtureTarget())).toBeGreaterThan(10_000_000);
     expect(await targetSize(home, "fixture")).toBe(0);
-    expect(await cleanTarget(home, "fixture")).toBe(0);
+    expect(await cleanTarget(home, fixtureTarget())).toBe(0);
   });
 }, 120_000);
 
@@ -183,6 +186,18 @@ test("a server of the user's own is described, not started or stopped", async ()
     });
     expect(described.id).not.toContain(new URL(stores.postgresUrl).password);
     await described.close();
+    // What perfopt knows of its own index there is all that a rollback has.
+    const index = { database: described.id, schema: "public", name: "things_id" };
+    await writeApplied(home, targetFile.name, {
+      values: {},
+      indexes: [index],
+      statistics: [],
+      settings: [],
+    });
+    await expect(cleanTarget(home, targetFile)).rejects.toThrow(
+      /perfopt's index public.things_id is applied .* which is yours and stays/,
+    );
+    expect((await readApplied(home, targetFile.name)).indexes).toEqual([index]);
     expect(await queryDatabase(stores.postgresUrl, "SELECT 1 AS x")).toEqual([{ x: 1 }]);
   } finally {
     await stores.stop();

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Change, Knob, KnobDomain, KnobValue } from "../../src/core/knob.ts";
 import { readApplied, writeApplied } from "../../src/target/applied.ts";
 import { openTarget } from "../../src/target/live.ts";
-import { alterRoleSql, readServiceSettings } from "../../src/target/postgres-settings.ts";
+import { alterRoleSql } from "../../src/core/knob-text.ts";
+import { readServiceSettings } from "../../src/target/postgres-settings.ts";
 import {
   connect,
   queryDatabase,
@@ -90,7 +91,7 @@ describe("a setting of the service's role", () => {
     expect(await target.revert(change(5, 9))).toContain("nothing to undo");
     const detail = await target.apply(change(5, 9));
     expect(detail).toBe(
-      `ALTER ROLE "odd ""role""" IN DATABASE "odd 'database'" SET "work_mem" TO '9216kB'; in force in a new session of the service; undone by ALTER ROLE "odd ""role""" IN DATABASE "odd 'database'" RESET "work_mem"`,
+      `ALTER ROLE "odd ""role""" IN DATABASE "odd 'database'" SET "work_mem" TO '9MB'; in force in a new session of the service; undone by ALTER ROLE "odd ""role""" IN DATABASE "odd 'database'" RESET "work_mem"`,
     );
     expect(await target.apply(change(5, 9))).toBe(detail);
     expect(await inForce()).toBe("9MB");
@@ -243,7 +244,7 @@ describe("after a kill", () => {
   test.each([
     ["before the record", undefined, undefined, "nothing to undo"],
     ["between the record and the change", [], "6MB", "as it was before"],
-    ["right after the change", [], "9216kB", "what it had before"],
+    ["right after the change", [], "9MB", "what it had before"],
     ["after the undoing, before it is noted", [], "6MB", "as it was before"],
   ])("%s", async (_, written, entry, words) => {
     const home = freshHome();
@@ -255,7 +256,7 @@ describe("after a kill", () => {
         values: {},
         indexes: [],
         statistics: [],
-        settings: [{ ...record, written: ["9216kB"] }],
+        settings: [{ ...record, written: ["9MB"] }],
       });
       await asAdmin(alterRoleSql(place, entry));
     }

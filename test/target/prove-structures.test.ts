@@ -192,6 +192,36 @@ describe("plans for structures", { timeout: 120_000 }, () => {
     });
   });
 
+  test("two empty results are no proof of the same rows, and that is told", async () => {
+    const plan = planFor("median");
+    const [rewrite] = plan?.rewrites ?? [];
+    if (!plan || !rewrite) throw new Error("no plan");
+    const [before, after] = [rewrite.before, rewrite.after].map((sql) =>
+      sql.replace("'m1'", "'none'"),
+    );
+    const empty = { ...rewrite, before: before ?? "", after: after ?? "" };
+    const [proof] = await proveOnCopy(
+      [{ ...plan, rewrites: [{ ...empty, others: [] }] }],
+      60_000,
+      copyOptions([]),
+    );
+    expect(proof?.outcome).toMatchObject({ kind: "proven", rewrites: [{ compared: 1, rows: 0 }] });
+    expect(outcomeOf(proofs, plan)).toMatchObject({ rewrites: [{ rows: 1 }] });
+  });
+
+  test("a result too large to be compared is not read into memory", async () => {
+    const plan = planFor("median");
+    const [rewrite] = plan?.rewrites ?? [];
+    if (!plan || !rewrite) throw new Error("no plan");
+    const many = "SELECT a.run_id FROM metrics a, generate_series(1, 100000)";
+    const huge = { ...rewrite, before: many, after: many, others: [] };
+    const [proof] = await proveOnCopy([{ ...plan, rewrites: [huge] }], 60_000, copyOptions([]));
+    expect(proof?.outcome).toMatchObject({
+      kind: "failed",
+      because: expect.stringMatching(/more than 200000 rows/),
+    });
+  });
+
   test("what an interrupt stops leaves no database", async () => {
     const stop = new AbortController();
     const proving = proveOnCopy(

@@ -84,7 +84,7 @@ describe("the target in the background", () => {
       code: "cannot-measure",
       hint: expect.stringContaining("perfopt target down"),
     });
-    await expect(cleanTarget(home, "fixture")).rejects.toThrow(/in use by process/);
+    await expect(cleanTarget(home, targetFile)).rejects.toThrow(/in use by process/);
   });
 
   test("a half that died is replaced by a whole one", async () => {

@@ -88,6 +88,21 @@ test("nothing to gain: what was looked at, and why nothing is worth a trial", ()
   );
 });
 
+test("what the knob does not reach is said, not promised", () => {
+  const [memory, ...others] = aggregates.knobs;
+  if (!memory) throw new Error("no knob");
+  const domain = { kind: "bytes" as const, min: 64 * 1024, max: 16 * 1024 ** 2 };
+  const step = next({
+    ...aggregates,
+    indexes: { ...advice, selected: [] },
+    statistics: { proposed: [], remarks: [] },
+    knobs: [{ ...memory, knob: { ...memory.knob, domain } }, ...others],
+  });
+  const candidate = candidateOf(step);
+  expect(candidate.changes).toMatchObject([{ to: 16 * 1024 ** 2 }]);
+  expect(candidate.hypothesis).toMatch(/the knob ends at 16\.0 MB, which is tried/);
+});
+
 test("without candidates left it ends, and still says what was found", () => {
   const history = [decided(candidateOf(next(aggregates)), "discard")];
   expect(reasonOf(next(aggregates, { history, candidatesMax: 1 }))).toMatch(

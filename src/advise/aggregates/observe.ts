@@ -31,12 +31,12 @@ import { proposeStatistics, type StatisticsAdvice } from "../statistics/propose.
 /** Small enough for the journal. */
 export interface AggregateObservation {
   readonly indexes: IndexAdvice;
-  /** How many statements were executed to see their plans, and the reasons of those that were not. */
+  /** How many statements were executed to see their plans, and the reasons of those that were not, or could not be read. */
   readonly executed: { readonly count: number; readonly skipped: readonly string[] };
   readonly statistics: StatisticsAdvice;
   readonly settings: SettingsAdvice;
   readonly knobs: readonly KnobReading[];
-  /** For people to decide; absent where nobody looked. */
+  /** For people to decide; absent where nobody looked, and when a phase looks again. */
   readonly structures?: StructureAdvice;
 }
 
@@ -48,7 +48,11 @@ const SQL_SHOWN = 100;
 /** Of all plans together: nothing else of the run goes on meanwhile. */
 const PROVE_LIMIT_MS = 60_000;
 
-export async function observeAggregates(view: TargetView): Promise<AggregateObservation> {
+/** `again`: this phase has looked before, and plans for another structure are not proven twice. */
+export async function observeAggregates(
+  view: TargetView,
+  again = false,
+): Promise<AggregateObservation> {
   const database = asTheService(view);
   const knobs = settingRoles.flatMap((role) => knobByRole(view, role) ?? []);
   try {
@@ -58,8 +62,10 @@ export async function observeAggregates(view: TargetView): Promise<AggregateObse
       database,
       workload,
       snapshot,
-      ({ whatIf }) =>
-        structuresOf({ snapshot, workload, plan: (...asked) => whatIf.plan(...asked) }),
+      async ({ whatIf }) =>
+        again
+          ? undefined
+          : structuresOf({ snapshot, workload, plan: (...asked) => whatIf.plan(...asked) }),
     );
     const found = await execute(database, workload, snapshot);
     const { executed, skipped } = found;
@@ -69,7 +75,9 @@ export async function observeAggregates(view: TargetView): Promise<AggregateObse
       indexes,
       executed: {
         count: executed.length,
-        skipped: skipped.map(({ sql, because }) => `${shownSql(sql)}: ${because}`),
+        skipped: [...skipped, ...workload.leftOut.filter(({ usual }) => usual !== true)].map(
+          ({ sql, because }) => `${shownSql(sql)}: ${because}`,
+        ),
       },
       statistics: proposeStatistics(misestimates, catalogOf(snapshot), guessed),
       settings: settingsAdvice(await settingsInput(view, database, found)),
@@ -103,13 +111,18 @@ function execute(
   });
 }
 
-/** Each plan tried on a copy, where one may be made. */
+/** Each plan tried on a copy, where one may be made; what it was compared with besides is too much for the journal. */
 async function proven(
   database: DatabaseView,
   structures: StructureAdvice,
 ): Promise<StructureAdvice> {
   if (!database.prove || structures.plans.length === 0) return structures;
-  return { ...structures, proofs: await database.prove(structures.plans, PROVE_LIMIT_MS) };
+  const proofs = await database.prove(structures.plans, PROVE_LIMIT_MS);
+  const plans = structures.plans.map((plan) => ({
+    ...plan,
+    rewrites: plan.rewrites.map((each) => ({ ...each, others: [] })),
+  }));
+  return { ...structures, plans, proofs };
 }
 
 async function settingsInput(

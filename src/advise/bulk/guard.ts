@@ -1,6 +1,7 @@
 /** What a measured setting must not cost: the persona's constraints, and the machine's memory. For searches; trials are judged by the loop. */
 import { formatQuantity, metricOf } from "../../core/metric.ts";
 import type { MetricId } from "../../core/metric.ts";
+import type { Ask } from "../../core/observation.ts";
 import type { Constraint } from "../../core/persona.ts";
 import type { MetricValues, Sample } from "../../core/sample.ts";
 import { formatBytes, formatChange, formatRatio } from "../../core/units.ts";
@@ -14,11 +15,28 @@ export interface Guard {
   readonly machineMemoryBytes: number;
 }
 
+/** What a phase may not cost, by what its observed window measured. */
+export function guardOf({
+  observation: { metrics, memoryBytes },
+  strategy,
+  constraints = [],
+}: Pick<
+  Ask<{ readonly metrics: MetricValues; readonly memoryBytes: number }>,
+  "observation" | "strategy" | "constraints"
+>): Guard {
+  return {
+    constraints,
+    objective: strategy.objective,
+    observed: metrics,
+    machineMemoryBytes: memoryBytes,
+  };
+}
+
 /** A service beyond this share of the machine's memory leaves too little to PostgreSQL, Redis and the page cache: all of them are on it. */
 const MACHINE_SHARE_MOST = 0.5;
 
 /**
- * A single window's p95 of a few hundred requests beside bulk work was up to twice that of an equal one (docs/bulk.md): a search that took
+ * A single window's p95 of a few hundred requests beside bulk work differs severalfold between equal ones (docs/bulk.md): a search that took
  * the constraint by its word would refuse at random. Pairs judge it afterwards.
  */
 const SINGLE_WINDOW_TOLERANCE = 1;

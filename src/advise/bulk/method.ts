@@ -8,7 +8,7 @@ import type { KnobReading, Past } from "../../core/observation.ts";
 import type { MetricValues } from "../../core/sample.ts";
 import { refusalOf } from "./guard.ts";
 import type { Guard } from "./guard.ts";
-import { probesOf, turns } from "./past.ts";
+import { probesOf } from "./past.ts";
 
 export interface MethodQuestion {
   readonly method: KnobReading | undefined;

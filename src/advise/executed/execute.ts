@@ -17,7 +17,7 @@ import { readExecuted, type ExecutedPlan } from "./node.ts";
 import { withGuesses } from "./values.ts";
 
 export interface ExecuteLimits {
-  /** Of the workload's statements, the heaviest. */
+  /** Of the workload's queries, the heaviest. */
   readonly statementsMax: number;
   readonly timeoutMs: number;
   /** Of all together; none is begun after it. */
@@ -43,12 +43,14 @@ export interface Executed {
   readonly meanMs: number | undefined;
   /** A constant that the source had replaced was guessed, so that its expressions say nothing. */
   readonly guessed: boolean;
+  /** Its values are not those of the workload, which nobody kept: drawn from statistics. */
+  readonly drawn: boolean;
   readonly plan: ExecutedPlan;
 }
 
 export interface ExecutedStatements {
   readonly executed: readonly Executed[];
-  /** Of the heaviest ones, those that were not executed. */
+  /** Of the heaviest ones, those that were not executed; plain writes, which never are, are not listed. */
   readonly skipped: readonly {
     readonly id: string;
     readonly sql: string;
@@ -76,7 +78,7 @@ export async function executeStatements(
   const { catalog, views, limits, now } = input;
   const startedMs = now();
   const total = input.workload.statements.reduce((sum, each) => sum + weightOf(each), 0);
-  const wanted = input.workload.statements.slice(0, limits.statementsMax);
+  const wanted = await heaviestQueries(input.workload.statements, limits.statementsMax);
   const computing = await database.together(async (query) => computingFunctions({ query }));
   const executed: Executed[] = [];
   const skipped: { id: string; sql: string; because: string }[] = [];
@@ -107,11 +109,26 @@ export async function executeStatements(
         share: total > 0 ? weightOf(statement) / total : 0,
         meanMs: totalMs !== undefined && calls ? totalMs / calls : undefined,
         guessed,
+        drawn: statement.valuesFrom === "generic" && valued.planSql !== statement.planSql,
         plan,
       });
     }
   }
   return { executed, skipped };
+}
+
+/** Imports may be what weighs most, and what is looked for is the plans of questions. */
+async function heaviestQueries(
+  statements: readonly WorkloadStatement[],
+  most: number,
+): Promise<readonly WorkloadStatement[]> {
+  const queries: WorkloadStatement[] = [];
+  for (const statement of statements) {
+    if (queries.length >= most) break;
+    const parsed = await parseStatement(statement.planSql);
+    if (parsed.kind === "failed" || "SelectStmt" in parsed.statement) queries.push(statement);
+  }
+  return queries;
 }
 
 function weightOf({ totalMs, calls }: WorkloadStatement): number {

@@ -22,6 +22,9 @@ const LAST_ARGUMENTS: Readonly<Record<string, string>> = {
   nullif: "'0'",
 };
 
+/** Of limits, wherever they stand: a page, from its beginning. */
+const LIMIT = { count: "100", offset: "0" };
+
 /**
  * The same statement with such parameters filled in. What it then counts by (days instead of months) may differ from what was asked for, so that
  * nothing is concluded about its expressions. The text comes back as it was where there are none.
@@ -49,6 +52,10 @@ function collect(node: unknown, guesses: Map<number, string>): void {
     if (name === "date_trunc") note(args[2], "'UTC'", guesses);
     // Milliseconds are what is divided before it is made a time.
     if (name === "to_timestamp") note(divisorOf(args[0]), "1000.0", guesses);
+  }
+  if (isSelect(node)) {
+    note(node.limitCount, LIMIT.count, guesses);
+    note(node.limitOffset, LIMIT.offset, guesses);
   }
   if (isCoalesce(node)) note(node.CoalesceExpr.args?.at(-1), LAST_ARGUMENTS["coalesce"], guesses);
   for (const each of Object.values(node)) collect(each, guesses);
@@ -78,6 +85,13 @@ function note(
 
 function isCall(node: object): node is Extract<Node, { FuncCall: unknown }> {
   return "FuncCall" in node;
+}
+
+type Select = Extract<Node, { SelectStmt: unknown }>["SelectStmt"];
+
+/** A side of a UNION stands without its kind. */
+function isSelect(node: object): node is Select {
+  return "limitOption" in node;
 }
 
 function isCoalesce(node: object): node is Extract<Node, { CoalesceExpr: unknown }> {

@@ -47,11 +47,8 @@ async function study(input: AdviseInput): Promise<Studied> {
   const writes = await writeCosts(input.workload, catalog, settingsOf(snapshot));
   const whole = await foreignKeyCosts(input.workload, catalog, engine.whatIf);
   const heaviest = heaviestStatements(whole.workload, limits.statementsMax);
-  const workload = await withValues(heaviest, catalog, input.values, async (sql) => {
-    const explained = await engine.whatIf.plan(
-      { id: "values", sql, valuesFrom: "statistics" },
-      { with: [] },
-    );
+  const workload = await withValues(heaviest, catalog, input.values, async (sql, valuesFrom) => {
+    const explained = await engine.whatIf.plan({ id: "values", sql, valuesFrom }, { with: [] });
     return explained.kind === "plan";
   });
   const read = await readStatements(workload.statements, catalog, snapshot.views);

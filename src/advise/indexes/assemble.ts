@@ -11,6 +11,7 @@ import type {
 } from "../../core/advice.ts";
 import { indexBody } from "../../core/index-definition.ts";
 import { buildTimes, type Studied } from "./studied.ts";
+import { drawnTimes } from "./drawn-times.ts";
 import type { LookedAround } from "./find.ts";
 import { partitionTree } from "./findings/partitions.ts";
 import type { PricedStatement, SelectedCandidate } from "./search/input.ts";
@@ -57,6 +58,10 @@ export async function adviceOf(
       ...(studied.writes.from === "counters"
         ? ["the statements only read: writes are taken from the database's own counters"]
         : []),
+      ...drawnTimes(
+        studied.read.statements.map(({ statement }) => statement),
+        verification,
+      ),
     ],
     ...(verification ? { verification } : {}),
   };

@@ -5,6 +5,8 @@ import { spillsOf, type Spill } from "./spills.ts";
 
 /** A session may sort and hash at several places at once. */
 const AT_ONCE = 2;
+/** The rest is for shared buffers, the page cache, the service and what hashes take beyond work_mem (hash_mem_multiplier). */
+const MACHINE_SHARE = 0.5;
 const SPILLS_SHOWN = 6;
 
 export function memoryIdea(input: SettingsInput): Verdict {
@@ -20,8 +22,8 @@ export function memoryIdea(input: SettingsInput): Verdict {
       `nothing that was executed went to disk with ${formatBytes(present)}`,
     );
   }
-  const most = machineBytes / (sessions.count * AT_ONCE);
-  const arithmetic = `${formatBytes(machineBytes)} of memory / (${sessions.count} ${sessions.of} x ${AT_ONCE}) = ${formatBytes(most)}`;
+  const most = (machineBytes * MACHINE_SHARE) / (sessions.count * AT_ONCE);
+  const arithmetic = `half of ${formatBytes(machineBytes)} of memory / (${sessions.count} ${sessions.of} x ${AT_ONCE}) = ${formatBytes(most)}`;
   const fitting = spills.filter(({ neededBytes }) => powerOver(neededBytes) <= most);
   // After a larger one was kept, the estimate may still have been too small for some.
   const wanted = fitting.map(({ neededBytes }) => powerOver(neededBytes));

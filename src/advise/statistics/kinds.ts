@@ -13,6 +13,10 @@ const COMBINATIONS_KEPT = 100;
 export function equalityKinds(
   columns: readonly Pick<ColumnInfo, "distinct">[],
 ): readonly StatisticsKind[] {
-  const most = Math.max(0, ...columns.map(({ distinct }) => distinct ?? 0));
-  return most > COMBINATIONS_KEPT ? ["dependencies"] : ["dependencies", "mcv"];
+  return isListTooShort(columns) ? ["dependencies"] : ["dependencies", "mcv"];
+}
+
+/** Whether the columns have more combinations than the list of common ones keeps by default. */
+export function isListTooShort(columns: readonly Pick<ColumnInfo, "distinct">[]): boolean {
+  return Math.max(0, ...columns.map(({ distinct }) => distinct ?? 0)) > COMBINATIONS_KEPT;
 }

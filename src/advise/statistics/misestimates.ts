@@ -10,6 +10,8 @@ export interface Misestimate {
   /** Id of the statement, and its share of the workload. */
   readonly statement: string;
   readonly share: number;
+  /** The statement's values were drawn from statistics. */
+  readonly drawn: boolean;
   /** `Seq Scan on runs`. */
   readonly node: string;
   /** Rows of one loop, at least 1. */
@@ -41,8 +43,8 @@ export async function misestimatesOf(executed: Executed): Promise<readonly Mises
     const { planned, actual, factor } = error;
     const cause = await causeOf(node);
     if (cause === undefined) continue;
-    const { id: statement, share } = executed;
-    found.push({ statement, share, node: nameOf(node), planned, actual, factor, cause });
+    const { id: statement, share, drawn } = executed;
+    found.push({ statement, share, drawn, node: nameOf(node), planned, actual, factor, cause });
   }
   return found;
 }

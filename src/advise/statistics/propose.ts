@@ -1,5 +1,6 @@
 /** From wrong estimates to extended statistics that may mend them, and what is said of those that none can mend. */
 import {
+  createStatisticsSql,
   describeStatistics,
   statisticsName,
   type StatisticsDefinition,
@@ -10,7 +11,7 @@ import { significant } from "../../core/units.ts";
 import { findTable, type Catalog, type TableInfo } from "../indexes/catalog.ts";
 import { findingBounds } from "../indexes/findings/input.ts";
 import { counted } from "../indexes/findings/words.ts";
-import { equalityKinds } from "./kinds.ts";
+import { equalityKinds, isListTooShort } from "./kinds.ts";
 import type { Cause, Misestimate } from "./misestimates.ts";
 
 export interface ProposedStatistics {
@@ -133,7 +134,24 @@ function answerTo(
   if (isKnown(table, cause)) {
     return remark("statistics on these columns together are there already", at);
   }
-  return { kind: "statistics", statistics: definitionOf(cause, table) };
+  const statistics = definitionOf(cause, table);
+  if (isOfRanges(cause) && isListTooShort(columnsOf(cause, table))) {
+    const longer = `ALTER STATISTICS ${qualifiedName(schema, statistics.name)} SET STATISTICS 1000`;
+    const sql = `${createStatisticsSql(statistics)};\n${longer};\nANALYZE ${qualifiedName(schema, name)};`;
+    const why =
+      "ranges, of which only a list of common combinations tells, and these columns have more than it keeps by default; a longer one may hold them";
+    return remark(why, { ...at, sql });
+  }
+  return { kind: "statistics", statistics };
+}
+
+function isOfRanges({ terms, of }: Columns): boolean {
+  return of === "conditions" && terms.length > 1 && terms.some(({ equal }) => !equal);
+}
+
+function columnsOf({ terms }: Columns, table: TableInfo): TableInfo["columns"] {
+  const names = new Set(terms.map(({ text }) => text));
+  return table.columns.filter(({ name }) => names.has(name));
 }
 
 function definitionOf(cause: Columns, table: TableInfo): StatisticsDefinition {
@@ -153,14 +171,13 @@ function definitionOf(cause: Columns, table: TableInfo): StatisticsDefinition {
   return { ...definition, name: statisticsName(definition) };
 }
 
-function kindsFor({ terms, of }: Columns, table: TableInfo): readonly StatisticsKind[] {
+function kindsFor(cause: Columns, table: TableInfo): readonly StatisticsKind[] {
+  const { terms, of } = cause;
   // Of one expression PostgreSQL keeps what it keeps of a column; kinds are for several.
   if (terms.length === 1) return [];
   if (of === "groups") return ["ndistinct"];
   // Dependencies are about equality alone; common combinations tell about ranges too.
-  if (terms.some(({ equal }) => !equal)) return ["mcv"];
-  const names = new Set(terms.map(({ text }) => text));
-  return equalityKinds(table.columns.filter(({ name }) => names.has(name)));
+  return isOfRanges(cause) ? ["mcv"] : equalityKinds(columnsOf(cause, table));
 }
 
 function kindsTogether(
@@ -195,8 +212,9 @@ function becauseOf(misestimate: Misestimate, statistics: StatisticsDefinition): 
 }
 
 /** `Seq Scan on runs: 12 rows expected and 11,800 came, 983 times as many`. */
-function rowsOf({ node, planned, actual }: Misestimate): string {
+function rowsOf({ node, planned, actual, drawn }: Misestimate): string {
   const ratio = actual >= planned ? actual / planned : planned / actual;
   const times = `${significant(ratio)} times ${actual >= planned ? "as many" : "fewer"}`;
-  return `${node}: ${counted(planned, "row")} expected and ${counted(actual, "row")} came, ${times}`;
+  const whose = drawn ? ", with values drawn from statistics" : "";
+  return `${node}: ${counted(planned, "row")} expected and ${counted(actual, "row")} came, ${times}${whose}`;
 }

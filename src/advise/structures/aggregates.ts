@@ -13,6 +13,12 @@ const AGGREGATES = new Set(
 );
 /** The same function over its own results. */
 const REPEATED = new Set(["min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or"]);
+/** What they give out is as large as what they read. */
+const COLLECTING = new Set(
+  `array_agg json_agg json_arrayagg json_object_agg jsonb_agg jsonb_object_agg range_agg string_agg xmlagg`.split(
+    " ",
+  ),
+);
 const WHOLE = new Set(["smallint", "integer"]);
 const EXACT = new Set(["smallint", "integer", "bigint", "numeric"]);
 
@@ -22,6 +28,10 @@ export function isAggregate(node: Node): node is Call {
     node.FuncCall;
   const marked = agg_star ?? agg_distinct ?? agg_filter ?? agg_order ?? agg_within_group;
   return marked !== undefined || AGGREGATES.has(lastName(funcname));
+}
+
+export function isCollecting({ FuncCall: { funcname } }: Call): boolean {
+  return COLLECTING.has(lastName(funcname));
 }
 
 /** The aggregate calls inside a value, not those of its subqueries. */

@@ -6,6 +6,7 @@ import type { WorkloadStatement } from "../indexes/statement.ts";
 import type { PlanNode } from "../indexes/what-if.ts";
 import { weightOf } from "../indexes/workload/heaviest.ts";
 import type { StructureStudy } from "./input.ts";
+import { freeName } from "./names.ts";
 import { swapSteps } from "./partition-steps.ts";
 import { readPartitionUses, type PartitionUse } from "./partition-uses.ts";
 import {
@@ -52,7 +53,7 @@ async function planFor(
   study: StructureStudy,
   number: number,
 ): Promise<StructurePlan | string> {
-  const uses = await readPartitionUses(table, statements, study.catalog);
+  const { uses, leftOut } = await readPartitionUses(table, statements, study.catalog);
   const weights = new Map<string, number>();
   for (const { statement, ranges } of uses) {
     for (const name of ranges) {
@@ -65,16 +66,31 @@ async function planFor(
     .flatMap((column) => timeColumn(column) ?? [])
     .toSorted((a, b) => (weights.get(b.column.name) ?? 0) - (weights.get(a.column.name) ?? 0));
   const [time] = times;
-  if (!time) return "no statement asks for a range of a column that tells a time";
+  if (!time)
+    return `no statement asks for a range of a column that tells a time${untriedInWords(leftOut)}`;
   const objection = objectionTo(table, time, study);
   if (objection !== undefined) return objection;
   const ranges = rangesOf(time);
   if (!ranges)
     return `${time.column.name} spans a time that no usual interval splits into ${PARTITIONS.least} to ${PARTITIONS.most} parts`;
-  const rewrites = await rewritesOf(table, time, ranges, uses, study);
-  if (!rewrites.some(({ expected }) => expected === "faster"))
-    return `its statements with a range of ${time.column.name} read most of the table, or find their rows by an index: less would not be read`;
-  return planOf(table, time, ranges, rewrites, study, number);
+  const made = {
+    schema: table.schema,
+    name: freeName(study.snapshot, table.schema, `${table.name}_partitioned`),
+  };
+  const tried = await rewritesOf(table, made, time, ranges, uses, study);
+  const untried = [...leftOut, ...tried.leftOut];
+  if (!tried.rewrites.some(({ expected }) => expected === "faster"))
+    return `its statements with a range of ${time.column.name} read most of the table, or find their rows by an index: less would not be read${untriedInWords(untried)}`;
+  return planOf(table, made, time, ranges, { ...tried, leftOut: untried }, study, number);
+}
+
+const UNTRIED_SHOWN = 6;
+
+/** Nothing, or `; not tried: ...`. */
+function untriedInWords(leftOut: readonly string[]): string {
+  if (leftOut.length === 0) return "";
+  const more = leftOut.length - UNTRIED_SHOWN;
+  return `; statements that use it, too, and were not tried: ${leftOut.slice(0, UNTRIED_SHOWN).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }
 
 /** What PostgreSQL does not allow, or what would be lost. */
@@ -92,6 +108,12 @@ function objectionTo(
     const keys = unique.keys.map(({ name, expression }) => name ?? expression).join(", ");
     return `its ${unique.constraint ? "key" : "unique index"} ${unique.name} (${keys}) does not hold ${column.name}: a partitioned table can only tell that rows are unique together with the column that it is split by, so the key could not be kept`;
   }
+  const original = qualifiedName(table.schema, table.name);
+  const exclusion = snapshot.constraints.find(
+    (each) => each.kind === "exclusion" && each.table === original,
+  );
+  if (exclusion)
+    return `its exclusion constraint ${exclusion.name} would not hold across partitions`;
   const referring = catalog.tables.flatMap((other) =>
     other.foreignKeys.some(
       ({ referencedSchema, referencedTable }) =>
@@ -112,19 +134,37 @@ function objectionTo(
   return undefined;
 }
 
+interface Tried {
+  readonly rewrites: readonly StructureRewrite[];
+  /** What was assumed for them, each once. */
+  readonly caveats: readonly string[];
+  /** `id: why`. */
+  readonly leftOut: readonly string[];
+}
+
+interface Made {
+  readonly schema: string;
+  readonly name: string;
+}
+
 async function rewritesOf(
   table: TableInfo,
+  target: Made,
   time: TimeColumn,
   ranges: TimeRanges,
   uses: readonly PartitionUse[],
   study: StructureStudy,
-): Promise<readonly StructureRewrite[]> {
+): Promise<Tried> {
   const rewrites: StructureRewrite[] = [];
-  const target = partitionedName(table);
+  const caveats = new Set<string>();
+  const leftOut: string[] = [];
   for (const use of uses) {
-    const [fill] = use.fills;
-    const after = fill && use.rewrittenTo(target);
-    if (!fill || after === undefined) continue;
+    const leave = (because: string) => void leftOut.push(`${use.statement.id}: ${because}`);
+    const after = use.rewrittenTo(target);
+    if (after === undefined) {
+      leave("its grammar is not one that is written back faithfully");
+      continue;
+    }
     const forms = use.fills.map((each) => ({ before: each(use.sql), after: each(after) }));
     const [first, ...others] = forms;
     if (!first) continue;
@@ -132,14 +172,21 @@ async function rewritesOf(
       { id: use.statement.id, sql: first.before, valuesFrom: "statistics" },
       { with: [] },
     );
-    if (planned.kind === "failed") continue;
+    if (planned.kind === "failed") {
+      leave(`it cannot be planned: ${planned.because}`);
+      continue;
+    }
     const { cost, root } = planned.plan;
     const asksForRange = use.ranges.has(time.column.name);
     const share = Math.min(1, use.share(time) + 1 / (ranges.boundsMs.length - 1));
     const costAfter = readsWhole(root, table.name) ? cost * share : cost;
     const faster = asksForRange && costAfter <= READ_SHARE_MAX * cost;
     const sameKind = rewrites.filter(({ expected }) => (expected === "faster") === faster);
-    if (sameKind.length >= SHOWN_MAX) continue;
+    if (sameKind.length >= SHOWN_MAX) {
+      leave(`${SHOWN_MAX} others of its kind are tried`);
+      continue;
+    }
+    for (const each of use.caveats) caveats.add(each);
     rewrites.push({
       statement: use.statement.id,
       expected: faster ? "faster" : "slower",
@@ -148,30 +195,24 @@ async function rewritesOf(
       ...(faster ? { predicted: { costBefore: cost, costAfter } } : {}),
     });
   }
-  return rewrites;
+  return { rewrites, caveats: [...caveats], leftOut };
 }
 
 /** Row after row: what is pruned is not read. An index finds the rows of a range as well. */
 function readsWhole(node: PlanNode, table: string): boolean {
-  const scan = node["Node Type"];
-  const own =
-    node["Relation Name"] === table && (scan === "Seq Scan" || scan === "Parallel Seq Scan");
+  const own = node["Relation Name"] === table && node["Node Type"] === "Seq Scan";
   return own || (node.Plans ?? []).some((each) => readsWhole(each, table));
-}
-
-function partitionedName({ schema, name }: TableInfo): { schema: string; name: string } {
-  return { schema, name: shortName(`${name}_partitioned`) };
 }
 
 function planOf(
   table: TableInfo,
+  { schema, name }: Made,
   time: TimeColumn,
   ranges: TimeRanges,
-  rewrites: readonly StructureRewrite[],
+  { rewrites, caveats, leftOut }: Tried,
   { snapshot }: StructureStudy,
   number: number,
 ): StructurePlan {
-  const { schema, name } = partitionedName(table);
   const made = qualifiedName(schema, name);
   const column = quoteName(time.column.name);
   const original = qualifiedName(table.schema, table.name);
@@ -207,6 +248,9 @@ function planOf(
       "rows are unique together with the column that the table is split by, as its keys say already",
       `statements without a range of ${time.column.name} look into every partition`,
       "rows that are copied while others write are missed: copy once more, or by logical replication, before the names are changed",
+      "inserts and updates were not measured: each finds its partition first; and the copy is freshly written, without the original's bloat and triggers",
+      ...caveats,
+      ...(leftOut.length === 0 ? [] : [untriedInWords(leftOut).replace(/^; /, "")]),
     ],
   };
 }

@@ -21,8 +21,8 @@ export function swapSteps(
       ({ name, definition }) =>
         `add the foreign key again: ALTER TABLE ${copy} ADD CONSTRAINT ${quoteName(name)} ${definition}`,
     ),
-    "give it the original's owner, rights, triggers and policies; an identity column gets its sequence again",
-    `swap both in one transaction, with a short lock_timeout: BEGIN; LOCK TABLE ${original} IN ACCESS EXCLUSIVE MODE; copy the last rows; ALTER TABLE ${original} RENAME TO ${old}; ALTER TABLE ${copy} RENAME TO ${quoteName(table.name)}; COMMIT`,
+    "give it the original's owner, rights, triggers and policies; an identity column gets its sequence again, and a serial's sequence its new owner (ALTER SEQUENCE ... OWNED BY)",
+    `swap both in one transaction, with a short lock_timeout: BEGIN; LOCK TABLE ${original} IN ACCESS EXCLUSIVE MODE; copy the last rows; ALTER TABLE ${original} RENAME TO ${old}; ALTER TABLE ${copy} RENAME TO ${quoteName(table.name)}; COMMIT. Views, publications and the like go with the table and not with its name: make them anew`,
     `ANALYZE, watch, and only then drop ${qualifiedName(table.schema, `${table.name}_unpartitioned`)}; until then the way back is the same two renames`,
   ];
 }

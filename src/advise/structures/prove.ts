@@ -29,6 +29,8 @@ const RULES: Omit<PairRules, "seed"> = {
 };
 /** With less left nothing is begun. */
 const LEAST_MS = 500;
+/** Of the time for a statement, what one run may take: with less than so many of them there is no measurement. */
+const RUNS_LEAST = 6;
 /** The form that is expected to be faster is visible or it is not: two sets, as indexes are verified. */
 const AFTER = "after";
 
@@ -100,11 +102,13 @@ async function rewritesOf(
   left: () => number,
   options: ProveOptions,
 ): Promise<Measured | string> {
-  for (const rewrite of plan.rewrites) {
-    for (const forms of [rewrite, ...rewrite.others]) {
-      const difference = await stand.difference(forms, left());
-      if (difference !== undefined)
-        return `statement ${rewrite.statement} gives other rows when it is rewritten: ${difference}`;
+  const rows = new Map<string, number>();
+  for (const { statement, others, ...first } of plan.rewrites) {
+    for (const forms of [first, ...others]) {
+      const compared = await stand.compare(forms, left());
+      if (compared.difference !== undefined)
+        return `statement ${statement} gives other rows when it is rewritten: ${compared.difference}`;
+      rows.set(statement, (rows.get(statement) ?? 0) + compared.rows);
     }
   }
   const timeMs = left() / Math.max(1, plan.rewrites.length);
@@ -112,11 +116,11 @@ async function rewritesOf(
     ...RULES,
     ...options.rules,
     seed: options.seed,
-    timeoutMs: Math.min(RULES.timeoutMs, timeMs),
+    timeoutMs: Math.min(RULES.timeoutMs, timeMs / RUNS_LEAST),
     statementTimeMs: Math.min(RULES.statementTimeMs, timeMs / 2),
   };
   const outcomes = await comparePairs(
-    pairStand(stand, plan),
+    pairStand(stand, plan, left),
     plan.rewrites.map((rewrite) => ({
       statement: verifyStatement(rewrite),
       base: [],
@@ -130,7 +134,8 @@ async function rewritesOf(
   for (const rewrite of plan.rewrites) {
     const outcome = outcomes.get(rewrite.statement);
     if (outcome?.kind === "measured") {
-      const proof = proofOf(rewrite, outcome, rules.confidence);
+      const compared = rows.get(rewrite.statement) ?? 0;
+      const proof = proofOf(rewrite, compared, outcome, rules.confidence);
       rewrites.push(
         plan.kind === "partitioning"
           ? { ...proof, pruning: await stand.pruning(rewrite.after, plan.makes) }
@@ -146,7 +151,7 @@ function verifyStatement({ statement, before }: StructureRewrite): VerifyStateme
 }
 
 /** Statements by their ids: what is visible says which form is run. */
-function pairStand(stand: StructureStand, plan: StructurePlan): VerifyStand {
+function pairStand(stand: StructureStand, plan: StructurePlan, left: () => number): VerifyStand {
   const forms = new Map(plan.rewrites.map((each) => [each.statement, each]));
   return {
     design: "",
@@ -154,13 +159,17 @@ function pairStand(stand: StructureStand, plan: StructurePlan): VerifyStand {
     plan: () => Promise.resolve({ kind: "failed", because: "plans are not asked for here" }),
     run: ({ id, sql }, visible, timeoutMs) => {
       const after = forms.get(id)?.after ?? sql;
-      return stand.run(visible.includes(AFTER) ? after : sql, timeoutMs);
+      const leftMs = left();
+      if (leftMs <= LEAST_MS)
+        return Promise.resolve({ kind: "failed", because: "the time for the plan was over" });
+      return stand.run(visible.includes(AFTER) ? after : sql, Math.min(timeoutMs, leftMs));
     },
   };
 }
 
 function proofOf(
   { statement, others }: StructureRewrite,
+  rows: number,
   { factor, logs }: Extract<Outcome, { kind: "measured" }>,
   confidence: number,
 ): RewriteProof {
@@ -168,6 +177,7 @@ function proofOf(
     statement,
     sameRows: true,
     compared: 1 + others.length,
+    rows,
     beforeMs: factor.withoutMs,
     afterMs: factor.withMs,
     ratio: { estimate: factor.factor, low: factor.low, high: factor.high, confidence },

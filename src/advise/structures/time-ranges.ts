@@ -29,13 +29,13 @@ const TIME_NAME = /time|date|(?:^|_)(?:at|ts|ms|when|day)$/i;
 
 /** Undefined for what is no time, or has no statistics to tell its span. */
 export function timeColumn(column: ColumnInfo): TimeColumn | undefined {
-  const { histogram, common, type } = column;
+  const { histogram, common } = column;
   const values = histogram.length > 1 ? histogram : common.map(({ value }) => value);
   if (values.length < 2) return undefined;
   const scale = scaleOf(column, values);
   if (scale === undefined) return undefined;
   const times = values.map((value) => timeOf(value, scale)).filter((each) => Number.isFinite(each));
-  if (times.length < 2 || type === "") return undefined;
+  if (times.length < 2) return undefined;
   return { column, scale, fromMs: Math.min(...times), toMs: Math.max(...times) };
 }
 

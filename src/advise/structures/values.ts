@@ -18,6 +18,8 @@ const WINDOWS = [
 /** Of the rows, those in the first window. */
 export const WINDOWS_FIRST_SHARE = 0.1;
 
+const LIMIT = "100";
+
 const DAY_MS = 86_400_000;
 const MS_PER_S = 1_000;
 const FRACTIONS = ["0.5", "0.95", "0.99"];
@@ -44,7 +46,11 @@ export function shapeOf(sql: string, statement: Node): Shaped {
     if ("FuncCall" in node) {
       const { funcname, args = [] } = node.FuncCall;
       const name = lastName(funcname);
-      if (name === "date_trunc") assume(args[0], "'day'");
+      if (name === "date_trunc") {
+        assume(args[0], "'day'");
+        assume(args[2], "'UTC'");
+      }
+      if (name === "date_part") assume(args[0], "'epoch'");
       if (name === "to_timestamp") for (const each of args) assumeScale(each, assume);
       if (name === "percentile_cont" || name === "percentile_disc") {
         visitNodes(args, (each) => {
@@ -85,27 +91,40 @@ function visitNodes(value: unknown, visit: (node: Node) => void): void {
 /** Gives the text with one set of values; undefined where nothing is known of a parameter. */
 export type Fill = (sql: string) => string;
 
-/** Several sets of values for the parameters of a statement; a text says for which one none is known. One set where there are none. */
-export function samplesOf(
-  sql: string,
-  statement: Node,
-  catalog: Catalog,
-): readonly Fill[] | string {
+export interface Samples {
+  /** Several; one where the statement has its own values. */
+  readonly fills: readonly Fill[];
+  /** One sentence each: whose values these are, and what is not known of them. */
+  readonly caveats: readonly string[];
+}
+
+/** Sets of values for the parameters of a statement; a text says for which one none is known. */
+export function samplesOf(sql: string, statement: Node, catalog: Catalog): Samples | string {
   const numbers = parametersOf(sql);
-  if (numbers.length === 0) return [(text) => text];
+  if (numbers.length === 0) return { fills: [(text) => text], caveats: [] };
   const uses = readParameters(statement, catalog);
   const limits = limitParameters(statement);
+  const guessed = numbers.filter((number) => !limits.has(number) && isGuess(uses.get(number)));
   const fills: Fill[] = [];
   for (let sample = 0; sample < SAMPLES; sample += 1) {
     const values = new Map<number, string>();
     for (const number of numbers) {
       const value = limits.get(number) ?? drawn(uses.get(number), sample);
-      if (value === undefined) return `no value is known for $${number}`;
+      if (value === undefined)
+        return `no value is known for $${number}: it is compared with no column by =, a range or a list`;
       values.set(number, value);
     }
     fills.push((text) => fillParameters(text, (number) => values.get(number)));
   }
-  return fills;
+  return { fills, caveats: sampleCaveats(guessed) };
+}
+
+function sampleCaveats(guessed: readonly number[]): readonly string[] {
+  const list = guessed.map((number) => `$${number}`).join(", ");
+  return [
+    `the source of the statements does not tell what was asked for: costs, rows and times are of values drawn from the columns' statistics (a range holds a tenth of the rows, a LIMIT is ${LIMIT}); with others they may gain less, or lose`,
+    ...(guessed.length === 0 ? [] : [`nothing is known of ${list}: '1' was taken`]),
+  ];
 }
 
 /** LIMIT and OFFSET, wherever they stand, and what a count is compared with. */
@@ -117,7 +136,7 @@ function limitParameters(statement: Node): ReadonlyMap<number, string> {
   };
   visitNodes(statement, (node) => {
     if ("SelectStmt" in node) {
-      note(node.SelectStmt.limitCount, "100");
+      note(node.SelectStmt.limitCount, LIMIT);
       note(node.SelectStmt.limitOffset, "0");
     }
     if (!("A_Expr" in node)) return;
@@ -131,9 +150,13 @@ function limitParameters(statement: Node): ReadonlyMap<number, string> {
 /** A literal that is a text, a number or JSON as it is needed: for what is given out as it is, or computed with outside of conditions. */
 const GUESS = "'1'";
 
+function isGuess(use: ParameterUse | undefined): boolean {
+  return use !== undefined && use.kind !== "compared";
+}
+
 function drawn(use: ParameterUse | undefined, sample: number): string | undefined {
-  if (use?.kind === "given" || use?.kind === "assigned") return GUESS;
   if (use === undefined) return undefined;
+  if (use.kind !== "compared") return GUESS;
   const { column, role } = use;
   const [from, to] = WINDOWS[sample % WINDOWS.length] ?? WINDOWS[0];
   if (role.kind === "from") return literal(boundAt(column, from));

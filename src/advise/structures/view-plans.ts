@@ -13,7 +13,8 @@ import { isReducing, readBlock, type Block } from "./block.ts";
 import { groupsMost } from "./groups.ts";
 import type { StructureStudy } from "./input.ts";
 import { has, selectsIn, statementSql, type Select } from "./tree.ts";
-import { samplesOf, shapeOf, type Fill } from "./values.ts";
+import { samplesOf, shapeOf, type Fill, type Samples } from "./values.ts";
+import { freeName } from "./names.ts";
 import { designView, type ViewDesign } from "./view.ts";
 
 /** The planner's defaults (cost.h): what reading a row of the view is taken to cost. */
@@ -95,13 +96,16 @@ async function planForBlock(asked: Asked): Promise<StructurePlan | string> {
   const block = readBlock(select, study.catalog, named);
   if (typeof block === "string") return `not rewritten because ${block}`;
   const main = largest(block.sources.map(({ table }) => table));
-  const name = shortName(`perfopt_view_${main.name}_${number}`);
+  const guarded = guardedTable(block, study);
+  if (guarded !== undefined)
+    return `${guarded} has row level security, which a view of its rows would not know`;
+  const name = freeName(study.snapshot, main.schema, `perfopt_view_${main.name}_${number}`);
   const view = { schema: main.schema, name };
   const design = designView(block, view);
   if (typeof design === "string") return `not rewritten because ${design}`;
   if (design.keys.length > KEYS_MAX) return "its view would need too many keys";
-  const fills = samplesOf(sql, tree, study.catalog);
-  if (typeof fills === "string") return fills;
+  const samples = samplesOf(sql, tree, study.catalog);
+  if (typeof samples === "string") return samples;
   const rewritten = statementSql(
     mapNodes(tree, (node) =>
       "SelectStmt" in node && node.SelectStmt === select
@@ -111,9 +115,20 @@ async function planForBlock(asked: Asked): Promise<StructurePlan | string> {
   );
   if (rewritten === undefined)
     return "not rewritten because its grammar is not one that is written back faithfully";
-  const predicted = await predict(asked, block, design, fills);
+  const predicted = await predict(asked, block, design, samples.fills);
   if (typeof predicted === "string") return predicted;
-  return planOf(asked, { block, main, name, design, fills, rewritten, predicted });
+  return planOf(asked, { block, main, name, design, samples, rewritten, predicted });
+}
+
+/** A table whose rows are not everybody's: what a view holds is read by whoever may read the view. */
+function guardedTable({ sources }: Block, { snapshot }: StructureStudy): string | undefined {
+  const guarded = sources.find(({ table }) =>
+    snapshot.tables.some(
+      ({ schema, name, rowSecurity }) =>
+        rowSecurity && schema === table.schema && name === table.name,
+    ),
+  );
+  return guarded?.table.name;
 }
 
 interface Predicted {
@@ -184,17 +199,17 @@ interface Found {
   readonly main: TableInfo;
   readonly name: string;
   readonly design: ViewDesign;
-  readonly fills: readonly Fill[];
+  readonly samples: Samples;
   readonly rewritten: string;
   readonly predicted: Predicted;
 }
 
 function planOf({ statement, sql, assumed, number }: Asked, found: Found): StructurePlan {
-  const { block, main, name, design, fills, rewritten, predicted } = found;
+  const { block, main, name, design, samples, rewritten, predicted } = found;
   const { viewRows, sourceRows, costBefore, costAfter } = predicted;
   const view = qualifiedName(main.schema, name);
   const keys = design.keys.length > 0 ? design.keys.map((key) => key.name) : ["only_row"];
-  const forms = fills.map((fill) => ({ before: fill(sql), after: fill(rewritten) }));
+  const forms = samples.fills.map((fill) => ({ before: fill(sql), after: fill(rewritten) }));
   const [first = { before: sql, after: rewritten }, ...others] = forms;
   return {
     id: `materialised-view-${number}`,
@@ -221,7 +236,7 @@ function planOf({ statement, sql, assumed, number }: Asked, found: Found): Struc
         predicted: { costBefore, costAfter },
       },
     ],
-    caveats: caveatsOf(block, assumed),
+    caveats: [...caveatsOf(block, assumed), ...samples.caveats],
   };
 }
 
@@ -231,7 +246,7 @@ function caveatsOf(block: Block, assumed: readonly string[]): readonly string[] 
   );
   return [
     "PostgreSQL does not use the view by itself: the application has to send the other statement",
-    "answers are as old as the last refresh",
+    "answers are as old as the last refresh; and whoever may read the view reads all of it, whatever rights the tables have",
     ...(assumed.length === 0
       ? []
       : [

@@ -2,7 +2,7 @@
 import type { Node } from "libpg-query";
 import { qualifiedName, quoteName } from "../../core/index-definition.ts";
 import { mapNodes } from "../indexes/expressions.ts";
-import { decomposed, isAggregate, plainType } from "./aggregates.ts";
+import { decomposed, isAggregate, isCollecting, plainType } from "./aggregates.ts";
 import { distinctNodes, type Block } from "./block.ts";
 import { columnIn, columnRef, type FoundColumn } from "./sources.ts";
 import {
@@ -59,6 +59,8 @@ export function designView(
   const names = newNames();
   const keyNodes = distinctNodes([...added, ...block.keys]);
   const keys = keyNodes.map((node): ViewColumn => ({ node, name: names(keyName(node, block)) }));
+  if (block.aggregates.some(isCollecting))
+    return "it collects values, so that a view would be as large as what it is made of";
   const parts: ViewColumn[] = [];
   const answers = new Map<string, Node>();
   for (const call of block.aggregates) {

@@ -23,8 +23,8 @@ export type Batch = {
   readonly add: (fields: Fields, line: number, digest: string) => Reason | undefined;
   /** In a transaction that is open. May be called again after a rollback. */
   readonly write: (connection: Connection) => Promise<Outcome>;
-  /** What its records name of what answers depend on, for when nobody knows whether it was committed. */
-  readonly named: () => readonly Scope[];
+  /** What answers depend on that the last `write` may have changed, for when nobody knows whether it was committed. */
+  readonly touched: () => readonly Scope[];
   /** After the commit. */
   readonly written?: () => void;
   /** Empties it for further records. */

@@ -54,18 +54,22 @@ async function copyChunks(
     });
     copy.once("finish", () => resolve());
   });
+  const check = (): void => {
+    if (failure !== undefined) throw failure;
+  };
   for (const chunk of chunks) {
     const taken = new Promise<void>((resolve) => {
       copy.write(chunk, () => resolve());
     });
     // A refusal ends the stream: the write may then never be called back.
     await Promise.race([taken, ended]);
-    if (failure !== undefined) throw failure;
     // A large batch must not keep the event loop to itself.
     await nextTurn();
+    // Also one that came meanwhile: a stream that was refused cannot be written to.
+    check();
   }
   copy.end();
   await ended;
-  if (failure !== undefined) throw failure;
+  check();
   return copy.rowCount;
 }

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { whenGone } from "../artifacts/client-gone.ts";
 import { API_BASE } from "../endpoint.ts";
 import type { Backend } from "../endpoint.ts";
-import { TooBusyError, invalidParameter } from "../errors.ts";
+import { RegistryError, TooBusyError, invalidParameter } from "../errors.ts";
 import { oneOf, record, text } from "../shape.ts";
 import type { Shaped } from "../shape.ts";
 import { KINDS, runImport } from "./import.ts";
@@ -20,6 +20,10 @@ const CSV_TYPE = "text/csv";
 /** Of one process. Each has its own batches in memory, and connections. */
 const IMPORTS_MAX = 8;
 const RETRY_AFTER_SECONDS = 1;
+/** A client that sends nothing for so long is cut off: its import counts as one of those, and may hold a connection. */
+const STALL_MS = 60_000;
+/** Of what a compressed body unfolds to. */
+const PIECE_BYTES = 64 * 1024;
 
 const query = record(
   { kind: oneOf(KINDS) },
@@ -31,7 +35,6 @@ type Query = Shaped<typeof query>;
 /** In a scope of its own, so that no other endpoint takes a body that is not whole. */
 export function addBulkImport(server: FastifyInstance, backend: Backend, bulk: BulkParts): void {
   const parts: ImportParts = { ...bulk, backend };
-  let underWay = 0;
   let underWayWhole = 0;
   server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -42,17 +45,23 @@ export function addBulkImport(server: FastifyInstance, backend: Backend, bulk: B
       URL,
       { schema: { querystring: query.schema } },
       async (request, reply) => {
+        const { underWay } = bulk;
         const whole = request.query.on_error === "refuse" ? 1 : 0;
+        const mayBegin =
+          underWay.size < IMPORTS_MAX && underWayWhole + whole <= bulk.config.parallel;
         // One that is refused whole keeps a connection as long as its client sends.
-        if (underWay >= IMPORTS_MAX || underWayWhole + whole > bulk.config.parallel)
+        const giveBack = mayBegin ? bulk.longHeld(whole) : undefined;
+        if (giveBack === undefined)
           throw new TooBusyError("Too many imports are under way; try again.", RETRY_AFTER_SECONDS);
-        underWay += 1;
         underWayWhole += whole;
+        const taking = take(parts, request.query, request, reply);
+        underWay.add(taking);
         try {
-          return await take(parts, request.query, request, reply);
+          return await taking;
         } finally {
-          underWay -= 1;
+          underWay.delete(taking);
           underWayWhole -= whole;
+          giveBack();
         }
       },
     );
@@ -98,10 +107,12 @@ function openBody(request: IncomingMessage, bufferBytes: number): Body {
     throw invalidParameter(`Header content-encoding is ${encoding}; give gzip, or none.`);
   const stream =
     encoding === "gzip"
-      ? createGunzip({ chunkSize: bufferBytes })
+      ? createGunzip({ chunkSize: PIECE_BYTES })
       : new PassThrough({ highWaterMark: bufferBytes });
   const broken = (): void => {
-    if (!request.complete) stream.destroy(new Error("The client closed the connection."));
+    // No fault of the service, so nothing for its log.
+    if (!request.complete)
+      stream.destroy(new RegistryError("BAD_REQUEST", "The client closed the connection."));
   };
   request.on("error", broken).once("close", broken);
   request.pipe(stream);
@@ -117,11 +128,27 @@ function openBody(request: IncomingMessage, bufferBytes: number): Body {
 
 /** zlib's errors are the client's: what it sent is no gzip. */
 async function* piecesOf(stream: Readable): AsyncGenerator<Buffer> {
+  const wait = (): NodeJS.Timeout => setTimeout(() => stream.destroy(stalled()), STALL_MS);
+  let timer = wait();
   try {
-    for await (const piece of stream) yield piece;
+    for await (const piece of stream) {
+      // Only the client's time counts, not what its records take to be written.
+      clearTimeout(timer);
+      yield piece;
+      timer = wait();
+    }
   } catch (error) {
     if (error instanceof Error && "errno" in error)
       throw invalidParameter(`The body is no gzip: ${error.message}.`);
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+function stalled(): RegistryError {
+  return new RegistryError(
+    "DEADLINE_EXCEEDED",
+    `The client sent nothing of its import for ${STALL_MS / 1_000} seconds.`,
+  );
 }

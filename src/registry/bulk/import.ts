@@ -1,19 +1,22 @@
 // One import from its body to its answer: records into batches, batches into the database, no more of the body than there is room for.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Scope } from "../cache/keys.ts";
+import type { Budget } from "../compute/turns.ts";
 import type { Backend } from "../endpoint.ts";
 import type { BulkKind } from "./batch.ts";
 import type { BulkConfig } from "./config.ts";
 import { createCsvReader } from "./csv.ts";
 import { createInsertion } from "./insertion.ts";
 import { createLanes } from "./lanes.ts";
-import { purgeEntries } from "./ledger.ts";
+import { PURGE_ROWS_MAX, purgeEntries } from "./ledger.ts";
 import { createLineCutter } from "./lines.ts";
 import { metricKind } from "./metric-batch.ts";
 import type { BulkMetrics } from "./metrics.ts";
 import { pairKind } from "./pair-batch.ts";
 import { createNdjsonReader } from "./records.ts";
-import type { Fields, Taken } from "./records.ts";
+import type { Fields, RecordReader, Taken } from "./records.ts";
+import type { Line } from "./lines.ts";
 import { createTally } from "./tally.ts";
 import type { ImportAnswer, Tally } from "./tally.ts";
 import { versionKind } from "./version-batch.ts";
@@ -40,6 +43,10 @@ export type BulkParts = {
   readonly config: BulkConfig;
   readonly statementTimeoutMs: number;
   readonly metrics: BulkMetrics;
+  /** Connections that may be held for as long as a client likes. */
+  readonly longHeld: Budget;
+  /** Imports that may still write, and have to tell of it. */
+  readonly underWay: Set<Promise<unknown>>;
 };
 
 export type ImportParts = BulkParts & {
@@ -48,6 +55,8 @@ export type ImportParts = BulkParts & {
 
 /** A batch of long records is written before it has all its rows. */
 const BATCH_CHARS_MAX = 8 * 1024 * 1024;
+/** A piece of nothing but short lines is not worked off in one go. */
+const LINES_A_TURN = 1_000;
 
 type TakeFields = (
   fields: Fields,
@@ -68,8 +77,20 @@ export async function runImport(parts: ImportParts, request: ImportRequest): Pro
   } finally {
     await teller.flush();
   }
-  if (request.kind === "model-versions") await writerOf(parts).transaction(purgeEntries);
-  return tally.answer();
+  const answer = tally.answer();
+  if (request.kind === "model-versions") await purge(parts, answer.lines);
+  return answer;
+}
+
+/** As many as two of its lines each, so that a ledger that grew shrinks. It is written: a failure here is no failure of the import, and the next one tries again. */
+async function purge(parts: ImportParts, lines: number): Promise<void> {
+  const { transaction } = writerOf(parts);
+  try {
+    for (let left = PURGE_ROWS_MAX + 2 * lines; left > 0; left -= PURGE_ROWS_MAX)
+      if ((await transaction(purgeEntries)) < PURGE_ROWS_MAX) return;
+  } catch {
+    // As said.
+  }
 }
 
 function writerOf({ backend, config, metrics, statementTimeoutMs }: ImportParts): Writer {
@@ -107,7 +128,7 @@ async function importParts(
       metrics.written(request.kind, outcome.written);
       teller.add(outcome.scopes);
     },
-    onFailed: (batch) => teller.add(batch.named()),
+    onFailed: (batch) => teller.add(batch.touched()),
   });
   try {
     await readRecords(request, kind, tally, (fields, line, digest, chars) => {
@@ -136,6 +157,7 @@ async function importWhole(
   teller: Teller,
 ): Promise<void> {
   const { backend, metrics, statementTimeoutMs } = parts;
+  const touched = new Set<Scope>();
   await backend.database.withClient(async (client) => {
     const whole = await openWhole(client, {
       kind,
@@ -144,16 +166,19 @@ async function importWhole(
       charsMax: BATCH_CHARS_MAX,
       statementTimeoutMs,
       onStatement: metrics.statement,
+      onTouched: (scopes) => scopes.forEach((scope) => touched.add(scope)),
       check: () => request.gone.throwIfAborted(),
     });
     try {
       await readRecords(request, kind, tally, whole.take);
-      for (const outcome of (await whole.finish()) ?? []) {
-        tally.add(outcome);
+      const outcome = await whole.finish();
+      if (outcome !== undefined) {
+        tally.add({ ...outcome, errors: [] });
         metrics.written(request.kind, outcome.written);
-        teller.add(outcome.scopes);
       }
     } finally {
+      // Whether it was committed or nobody knows.
+      teller.add([...touched]);
       await closeWhole(client).catch(() => undefined);
     }
   });
@@ -175,11 +200,21 @@ async function readRecords(
   };
   for await (const piece of body) {
     gone.throwIfAborted();
-    await reader.push(cutter.push(piece), take);
-    // What is read ahead would otherwise be worked off in one go.
-    await nextTurn();
+    await pushInTurns(reader, cutter.push(piece), take);
   }
   gone.throwIfAborted();
   await reader.push(cutter.end(), take);
   await reader.end(take);
+}
+
+/** What is read ahead would otherwise be worked off in one go. */
+async function pushInTurns(
+  reader: RecordReader,
+  lines: readonly Line[],
+  take: Taken,
+): Promise<void> {
+  for (let at = 0; at < lines.length; at += LINES_A_TURN) {
+    await reader.push(lines.slice(at, at + LINES_A_TURN), take);
+    await nextTurn();
+  }
 }

@@ -38,14 +38,18 @@ export function createInsertion(method: BulkMethod): Insertion {
         return copyAround(connection, table, rows);
       }
       await connection.query("SAVEPOINT straight");
-      try {
-        return await connection.copy(copyText(table.name, table), rows.chunks());
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        wary = WARY_BATCHES;
-        await connection.query("ROLLBACK TO SAVEPOINT straight");
-        return copyAround(connection, table, rows);
-      }
+      const copied = await connection
+        .copy(copyText(table.name, table), rows.chunks())
+        .catch(async (error: unknown) => {
+          if (!isUniqueViolation(error)) throw error;
+          await connection.query("ROLLBACK TO SAVEPOINT straight");
+          return undefined;
+        });
+      // One transaction may have many batches: their savepoints would lie one within the other.
+      await connection.query("RELEASE SAVEPOINT straight");
+      if (copied !== undefined) return copied;
+      wary = WARY_BATCHES;
+      return copyAround(connection, table, rows);
     },
   };
 }

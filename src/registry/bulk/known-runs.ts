@@ -1,6 +1,6 @@
 // Which runs of a batch take data, and what answers depend on them.
 
-import { METRICS, runScope, runsScope } from "../cache/keys.ts";
+import { runScope, runsScope } from "../cache/keys.ts";
 import type { Scope } from "../cache/keys.ts";
 import { noRun } from "../runs.ts";
 import { textArrayText } from "./array-text.ts";
@@ -31,11 +31,7 @@ export async function findRuns(
   for (const row of rows) {
     const isActive = row.lifecycle_stage === "active";
     active.set(row.run_id, isActive);
-    if (isActive)
-      scopes
-        .add(METRICS)
-        .add(runsScope(String(row.experiment_id)))
-        .add(runScope(row.run_id));
+    if (isActive) scopes.add(runsScope(String(row.experiment_id))).add(runScope(row.run_id));
   }
   return {
     takes: (runId) => active.get(runId) === true,

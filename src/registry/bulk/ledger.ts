@@ -10,7 +10,7 @@ export type Entry = { readonly line: number; readonly digest: string };
 export type Found = "same" | "other";
 
 const KEPT_MS = 30 * 86_400_000;
-const PURGE_ROWS_MAX = 10_000;
+export const PURGE_ROWS_MAX = 10_000;
 
 /** Call it with the lines' models locked: whoever writes the same lines holds them until its entries are there. */
 export async function findEntries(
@@ -50,11 +50,12 @@ export async function keepEntries(
   );
 }
 
-/** Forgets a part of what is older than any retry. */
-export async function purgeEntries(connection: Connection): Promise<void> {
-  await connection.query(
+/** Forgets a part of what is older than any retry; how many lines that were. */
+export async function purgeEntries(connection: Connection): Promise<number> {
+  const { count } = await connection.query(
     `DELETE FROM bulk_lines WHERE (import_id, line, digest) IN
        (SELECT import_id, line, digest FROM bulk_lines WHERE written_ms < $1 ORDER BY written_ms LIMIT ${PURGE_ROWS_MAX})`,
     [Date.now() - KEPT_MS],
   );
+  return count;
 }

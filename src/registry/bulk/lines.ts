@@ -14,6 +14,8 @@ export type LineCutter = {
 };
 
 const NEWLINE = 10;
+/** Of a line that comes byte by byte each would be an object of its own. */
+const PIECES_KEPT_MAX = 1_024;
 const BYTE_ORDER_MARK = "\uFEFF";
 
 export function createLineCutter(lineBytesMax = LINE_BYTES_MAX): LineCutter {
@@ -28,7 +30,10 @@ export function createLineCutter(lineBytesMax = LINE_BYTES_MAX): LineCutter {
     if (keptBytes > lineBytesMax) {
       tooLong = true;
       kept = [];
-    } else if (!tooLong) kept.push(bytes);
+    } else if (!tooLong) {
+      kept.push(bytes);
+      if (kept.length > PIECES_KEPT_MAX) kept = [Buffer.concat(kept)];
+    }
   }
 
   function takeKept(): Line {

@@ -1,6 +1,8 @@
 // Batches of metrics: each point once, and the latest of each key kept right in whatever order batches are committed.
 
-import { runScope } from "../cache/keys.ts";
+import { METRICS } from "../cache/keys.ts";
+import type { Scope } from "../cache/keys.ts";
+import { keepLatest } from "../latest-metrics.ts";
 import { toStored } from "../measurement.ts";
 import { arrayText, textArrayText } from "./array-text.ts";
 import type { Batch, BulkKind, LineError } from "./batch.ts";
@@ -41,15 +43,17 @@ export function metricKind(options: BatchOptions): BulkKind {
 
 function createMetricBatch(options: BatchOptions): Batch {
   const columns = createMetricColumns(options.rowsMax);
+  let scopes: readonly Scope[] = [];
   return {
     rows: () => columns.count,
     add: (fields, line) => addMetric(columns, fields, line),
     async write(connection) {
       const runs = await findRuns(connection, columns.runs.keys());
+      scopes = runs.scopes.length > 0 ? [METRICS, ...runs.scopes] : [];
       const ordered = inOrder(columns, runs.takes);
       const rows = rowsOf(columns, ordered, options.bufferBytes);
       const written = await options.insertion.insert(connection, TABLE, rows);
-      await keepLatest(connection, columns, ordered.series);
+      await writeLatest(connection, columns, ordered.series);
       const errors: LineError[] = [];
       if (rows.count < columns.count) {
         for (let index = 0; index < columns.count; index += 1) {
@@ -58,10 +62,13 @@ function createMetricBatch(options: BatchOptions): Batch {
             errors.push({ line: columns.line[index] ?? 0, message: runs.problem(runId) });
         }
       }
-      return { written, unchanged: rows.count - written, errors, scopes: runs.scopes };
+      return { written, unchanged: rows.count - written, errors, scopes };
     },
-    named: () => [...columns.runs.keys()].map(runScope),
-    clear: () => clearColumns(columns),
+    touched: () => scopes,
+    clear() {
+      clearColumns(columns);
+      scopes = [];
+    },
   };
 }
 
@@ -131,8 +138,7 @@ function* chunksOf(
   if (last !== undefined) yield last;
 }
 
-/** The comparison has no ties, so the outcome is the same whichever batch is committed first. */
-async function keepLatest(
+async function writeLatest(
   connection: Connection,
   columns: MetricColumns,
   series: readonly Series[],
@@ -140,11 +146,9 @@ async function keepLatest(
   if (series.length === 0) return;
   const latest = series.map((one) => one.latest);
   await connection.query(
-    `INSERT INTO latest_metrics AS latest (run_id, key, step, timestamp, value, is_nan)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::float8[], $6::boolean[])
-     ON CONFLICT (run_id, key) DO UPDATE
-     SET step = excluded.step, timestamp = excluded.timestamp, value = excluded.value, is_nan = excluded.is_nan
-     WHERE (latest.step, latest.timestamp, latest.value, latest.is_nan) < (excluded.step, excluded.timestamp, excluded.value, excluded.is_nan)`,
+    keepLatest(
+      "SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::float8[], $6::boolean[])",
+    ),
     [
       textArrayText(series.map((one) => one.runId)),
       textArrayText(series.map((one) => one.key)),

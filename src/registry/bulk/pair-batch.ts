@@ -1,6 +1,6 @@
 // Batches of params, which keep their first value, and of tags, which take their last.
 
-import { runScope } from "../cache/keys.ts";
+import type { Scope } from "../cache/keys.ts";
 import { paramChanged } from "../log-batch.ts";
 import { textArrayText } from "./array-text.ts";
 import type { Batch, BulkKind, LineError } from "./batch.ts";
@@ -50,6 +50,7 @@ function createPairBatch(kind: PairKind, options: BatchOptions): Batch {
   let rows = 0;
   /** Records beside the one that is kept of their key. */
   let others: Pair[] = [];
+  let scopes: readonly Scope[] = [];
   return {
     rows: () => rows,
     add(fields, line) {
@@ -62,6 +63,7 @@ function createPairBatch(kind: PairKind, options: BatchOptions): Batch {
     },
     async write(connection) {
       const runs = await findRuns(connection, pairs.keys());
+      scopes = runs.scopes;
       const kept = inOrder(pairs).filter(({ runId }) => runs.takes(runId));
       const written = await options.insertion.insert(
         connection,
@@ -77,10 +79,11 @@ function createPairBatch(kind: PairKind, options: BatchOptions): Batch {
           : runs.problem(pair.runId);
         if (message !== undefined) errors.push({ line: pair.line, message });
       }
-      return { written, unchanged: rows - written - errors.length, errors, scopes: runs.scopes };
+      return { written, unchanged: rows - written - errors.length, errors, scopes };
     },
-    named: () => [...pairs.keys()].map(runScope),
+    touched: () => scopes,
     clear() {
+      scopes = [];
       pairs.clear();
       rows = 0;
       others = [];

@@ -33,6 +33,8 @@ export function createNdjsonReader(): RecordReader {
           await take(undefined, number, TOO_LONG, 0);
           continue;
         }
+        // JSON.parse would throw for each, and a body may be nothing else.
+        if (line === "" || line === "\r") continue;
         const fields = parseObject(line);
         if (fields === BLANK) continue;
         const waiting =

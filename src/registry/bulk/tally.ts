@@ -6,6 +6,8 @@ export type Tally = {
   readonly line: () => void;
   readonly reject: (error: LineError) => void;
   readonly add: (outcome: Pick<Outcome, "written" | "unchanged" | "errors">) => void;
+  /** Takes over what another says of records that it rejected. */
+  readonly join: (other: Tally) => void;
   readonly rejected: () => number;
   readonly answer: () => ImportAnswer;
 };
@@ -43,6 +45,11 @@ export function createTally(): Tally {
       written += outcome.written;
       unchanged += outcome.unchanged;
       outcome.errors.forEach(reject);
+    },
+    join(other) {
+      const { rejected: more, errors: first } = other.answer();
+      first.forEach(reject);
+      rejected += more - first.length;
     },
     rejected: () => rejected,
     answer: () => ({ lines, written, unchanged, rejected, errors: firstOf(errors) }),

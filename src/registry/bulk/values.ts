@@ -20,8 +20,12 @@ export function textProblem(value: unknown, { name, min, max }: Text): Reason | 
   if (value.length > max && countCharacters(value) > max)
     return `${name} is longer than ${max} characters`;
   // The one character that PostgreSQL's text cannot hold.
-  return value.includes("\0") ? `${name} holds the character U+0000` : undefined;
+  if (value.includes("\0")) return `${name} holds the character U+0000`;
+  // All halves become one character, so that two keys would be one row.
+  return HALF_PAIR.test(value) ? `${name} holds half of a surrogate pair` : undefined;
 }
+
+const HALF_PAIR = /\p{Surrogate}/u;
 
 function countCharacters(text: string): number {
   let count = 0;

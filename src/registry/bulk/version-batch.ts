@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { MODELS, modelScope } from "../cache/keys.ts";
+import type { Scope } from "../cache/keys.ts";
 import type { Backend } from "../endpoint.ts";
 import { lastOfEachKey } from "../fields.ts";
 import type { Tag } from "../fields.ts";
@@ -64,6 +65,7 @@ export function versionKind(options: VersionOptions): BulkKind {
 
 function createVersionBatch({ backend, importId }: VersionOptions): Batch {
   let versions: Version[] = [];
+  let scopes: readonly Scope[] = [];
   return {
     rows: () => versions.length,
     add(fields, line, digest) {
@@ -75,6 +77,7 @@ function createVersionBatch({ backend, importId }: VersionOptions): Batch {
     async write(connection) {
       const errors: LineError[] = [];
       const locked = await lockModels(connection, versions);
+      scopes = [MODELS, ...[...locked].map(modelScope)];
       const known = versions.filter(({ name }) => locked.has(name));
       for (const { name, line } of versions)
         if (!locked.has(name)) errors.push({ line, message: noModel(name).message });
@@ -89,13 +92,13 @@ function createVersionBatch({ backend, importId }: VersionOptions): Batch {
       await keepEntries(connection, importId, numbered);
       await storeEvents(backend, connection, numbered);
       const unchanged = versions.length - numbered.length - errors.length;
-      const scopes = [MODELS, ...[...locked].map(modelScope)];
       return { written: numbered.length, unchanged, errors, scopes };
     },
     written: () => eventStored(backend, "model_version.created"),
-    named: () => [MODELS, ...versions.map(({ name }) => modelScope(name))],
+    touched: () => scopes,
     clear() {
       versions = [];
+      scopes = [];
     },
   };
 }

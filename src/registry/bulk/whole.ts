@@ -2,12 +2,14 @@
 
 import type { PoolClient } from "pg";
 import { arrayText, textArrayText } from "./array-text.ts";
-import type { BulkKind, LineError, Outcome } from "./batch.ts";
+import type { Scope } from "../cache/keys.ts";
+import type { Batch, BulkKind, Outcome } from "./batch.ts";
 import { connectionOn } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Fields } from "./records.ts";
+import { createTally } from "./tally.ts";
 import type { Tally } from "./tally.ts";
-import { again, inTransaction } from "./write.ts";
+import { again, inBoundedTransaction } from "./write.ts";
 
 export type WholeOptions = {
   readonly kind: BulkKind;
@@ -16,6 +18,8 @@ export type WholeOptions = {
   readonly charsMax: number;
   readonly statementTimeoutMs: number;
   readonly onStatement: () => void;
+  /** Before what it says is committed, if it is. */
+  readonly onTouched: (scopes: readonly Scope[]) => void;
   /** Throws when nobody waits for the answer any more. */
   readonly check: () => void;
 };
@@ -28,8 +32,10 @@ export type Whole = {
     chars: number,
   ) => void | Promise<void>;
   /** Writes all, unless something was wrong with a record; what was written, undefined: nothing. */
-  readonly finish: () => Promise<readonly Outcome[] | undefined>;
+  readonly finish: () => Promise<Pick<Outcome, "written" | "unchanged"> | undefined>;
 };
+
+const FETCH_ROWS_MAX = 500;
 
 type Staged = { readonly fields: Fields; readonly line: number; readonly digest: string };
 
@@ -45,6 +51,7 @@ export async function openWhole(client: PoolClient, options: WholeOptions): Prom
   const trial = kind.createBatch();
   let staged: Staged[] = [];
   let stagedChars = 0;
+  let longestChars = 1;
   // Left over by an import that broke off.
   await connection.query("DROP TABLE IF EXISTS pg_temp.bulk_staged");
   await connection.query(
@@ -61,28 +68,34 @@ export async function openWhole(client: PoolClient, options: WholeOptions): Prom
   return {
     take(fields, line, digest, chars) {
       const problem = trial.add(fields, line, digest);
-      if (trial.rows() >= rowsMax) trial.clear();
+      trial.clear();
       if (problem !== undefined) tally.reject({ line, message: problem });
       // One bad record is enough; the others are only read to tell of their errors too.
       if (tally.rejected() > 0) return undefined;
       staged.push({ fields, line, digest });
       stagedChars += chars;
+      longestChars = Math.max(longestChars, chars);
       return staged.length >= rowsMax || stagedChars >= charsMax ? flush() : undefined;
     },
     async finish() {
       await flush();
       if (tally.rejected() > 0) return undefined;
-      const errors: LineError[] = [];
+      const fetchRows = Math.max(1, Math.min(FETCH_ROWS_MAX, Math.floor(charsMax / longestChars)));
+      // Of each try its own.
+      let tried = createTally();
+      const batch = kind.createBatch();
       try {
-        return await again(() => {
-          errors.length = 0;
-          return inTransaction(connection, options.statementTimeoutMs, (open) =>
-            writeStaged(open, options, errors),
+        await again(() => {
+          tried = createTally();
+          return inBoundedTransaction(connection, options.statementTimeoutMs, (open) =>
+            writeStaged(open, options, { fetchRows, batch, tally: tried }),
           );
         });
+        batch.written?.();
+        return tried.answer();
       } catch (error) {
         if (!(error instanceof RefusedError)) throw error;
-        errors.forEach(tally.reject);
+        tally.join(tried);
         return undefined;
       }
     },
@@ -120,29 +133,31 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+type Attempt = { readonly fetchRows: number; readonly batch: Batch; readonly tally: Tally };
+
 async function writeStaged(
   connection: Connection,
-  { kind, rowsMax, charsMax, check }: WholeOptions,
-  errors: LineError[],
-): Promise<Outcome[]> {
+  { rowsMax, charsMax, onTouched, check }: WholeOptions,
+  { fetchRows, batch, tally }: Attempt,
+): Promise<void> {
   await connection.query(
     `DECLARE staged NO SCROLL CURSOR FOR SELECT line, digest, fields FROM pg_temp.bulk_staged
      ORDER BY grp COLLATE "C", key COLLATE "C", at, line`,
   );
-  const batch = kind.createBatch();
-  const outcomes: Outcome[] = [];
   let chars = 0;
+  // Of an attempt that lost a deadlock.
+  batch.clear();
   const write = async (): Promise<void> => {
     const outcome = await batch.write(connection);
+    onTouched(outcome.scopes);
     batch.clear();
     chars = 0;
-    outcomes.push({ ...outcome, errors: [] });
-    errors.push(...outcome.errors);
+    tally.add(outcome);
     check();
   };
   for (;;) {
     const { rows } = await connection.query<{ line: number; digest: string; fields: string }>(
-      "FETCH 500 FROM staged",
+      `FETCH ${fetchRows} FROM staged`,
     );
     if (rows.length === 0) break;
     for (const { line, digest, fields } of rows) {
@@ -152,6 +167,5 @@ async function writeStaged(
     }
   }
   if (batch.rows() > 0) await write();
-  if (errors.length > 0) throw new RefusedError("A record was refused.");
-  return outcomes;
+  if (tally.rejected() > 0) throw new RefusedError("A record was refused.");
 }

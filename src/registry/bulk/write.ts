@@ -2,6 +2,7 @@
 
 import type { Cache } from "../cache/read-through.ts";
 import type { Scope } from "../cache/keys.ts";
+import { inTransaction } from "../database.ts";
 import type { Database } from "../database.ts";
 import type { Batch, Outcome } from "./batch.ts";
 import type { BulkMethod } from "./config.ts";
@@ -31,7 +32,11 @@ export function createWriter(options: WriterOptions): Writer {
   const transaction = <T>(work: (connection: Connection) => Promise<T>): Promise<T> =>
     again(() =>
       database.withClient((client) =>
-        inTransaction(connectionOn(client, metrics.statement), options.statementTimeoutMs, work),
+        inBoundedTransaction(
+          connectionOn(client, metrics.statement),
+          options.statementTimeoutMs,
+          work,
+        ),
       ),
     );
   return {
@@ -57,24 +62,14 @@ export async function again<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-export async function inTransaction<T>(
+/** A process that stops without its connections being closed does not keep its locks. */
+export function inBoundedTransaction<T>(
   connection: Connection,
   statementTimeoutMs: number,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  // A process that stops without its connections being closed must not keep its locks.
-  await connection.query(
-    `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
-  );
-  try {
-    const result = await work(connection);
-    await connection.query("COMMIT");
-    return result;
-  } catch (error) {
-    // The first error is the one to report; a connection that cannot roll back is dropped by its own error.
-    await connection.query("ROLLBACK").catch(() => undefined);
-    throw error;
-  }
+  const begin = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${statementTimeoutMs}`;
+  return inTransaction(connection, work, begin);
 }
 
 function lostToOthers(error: unknown): boolean {
@@ -96,27 +91,29 @@ export type Teller = {
 /** Tells of several batches at once: of one run there may be dozens in a second. Nobody is answered before the last of it is told. */
 export function createTeller(cache: Pick<Cache, "invalidate">): Teller {
   let pending = new Set<Scope>();
-  let telling: Promise<void> = Promise.resolve();
+  let telling: Promise<void> | undefined;
   let toldMs = performance.now();
-  const tell = (): void => {
+  /** One at a time: while a slow Redis is told, what comes is gathered, each scope once. */
+  function tell(): Promise<void> {
+    telling ??= tellPending().finally(() => {
+      telling = undefined;
+    });
+    return telling;
+  }
+  async function tellPending(): Promise<void> {
     const scopes = [...pending];
     pending = new Set();
     toldMs = performance.now();
-    telling = tellAfter(telling, scopes);
-  };
-  async function tellAfter(before: Promise<void>, scopes: readonly Scope[]): Promise<void> {
-    await before;
     for (let at = 0; at < scopes.length; at += SCOPES_MAX)
       await cache.invalidate(scopes.slice(at, at + SCOPES_MAX));
   }
   return {
     add(scopes) {
       for (const scope of scopes) pending.add(scope);
-      if (pending.size >= SCOPES_MAX || performance.now() - toldMs >= TELL_EVERY_MS) tell();
+      if (pending.size >= SCOPES_MAX || performance.now() - toldMs >= TELL_EVERY_MS) void tell();
     },
     async flush() {
-      tell();
-      await telling;
+      while (telling !== undefined || pending.size > 0) await tell();
     },
   };
 }

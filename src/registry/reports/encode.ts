@@ -68,10 +68,10 @@ function parquetGroup(rows: readonly ReportRow[]): Written {
   return { bytes: output.getBytes().slice(PARQUET_MAGIC_BYTES), rowGroup };
 }
 
-function parquetValue(type: Column["type"], cell: Cell): Cell | bigint | Date {
-  if (typeof cell !== "number") return cell;
-  if (type === "TIMESTAMP") return new Date(cell);
-  return type === "INT64" ? BigInt(cell) : cell;
+/** A time may be one that no Date can hold. */
+function parquetValue(type: Column["type"], cell: Cell): Cell | bigint {
+  const isLong = type === "INT64" || type === "TIMESTAMP";
+  return isLong && typeof cell === "number" ? BigInt(cell) : cell;
 }
 
 function withoutData({ name, type, nullable }: Column): ColumnSource {

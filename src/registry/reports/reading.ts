@@ -13,6 +13,8 @@ export type RawPart = { readonly runs: readonly RunInfo[]; readonly points: Uint
 /** The next part; undefined after the last. */
 export type NextPart = () => Promise<RawPart | undefined>;
 
+/** Far more than a slow client is given for what it takes at once. */
+const IDLE_MS_MAX = 300_000;
 const COPY_BUFFER_BYTES = 1024 * 1024;
 
 /** Hands `work` what reads the parts, within one transaction that it ends in any case. */
@@ -22,7 +24,10 @@ export async function readParts(
   splitRuns: number,
   work: (next: NextPart) => Promise<void>,
 ): Promise<void> {
-  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  // A process that stands still must not keep rows from being cleaned up for ever.
+  await client.query(
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS_MAX}`,
+  );
   try {
     // The cursor is read to its end.
     await client.query("SET LOCAL cursor_tuple_fraction = 1");

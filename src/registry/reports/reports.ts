@@ -1,8 +1,9 @@
 // All reports of this process: so many at a time, over one pool of threads.
 
-import type { RegistryConfig } from "../config.ts";
+import type { Budget } from "../compute/turns.ts";
 import type { Database } from "../database.ts";
 import { RegistryError, TooBusyError } from "../errors.ts";
+import type { ReportsConfig } from "./config.ts";
 import type { ReportMetrics } from "./metrics.ts";
 import type { Format } from "./part.ts";
 import type { Range } from "./reading.ts";
@@ -19,17 +20,21 @@ export type Reports = {
 const AT_ONCE_MAX = 2;
 const RETRY_AFTER_SECONDS_MAX = 60;
 
+export type ReportParts = {
+  readonly database: Database;
+  /** Connections that may be held for as long as a client likes. */
+  readonly longHeld: Budget;
+  readonly metrics: ReportMetrics;
+  readonly threadFailed: (error: Error) => void;
+};
+
 export function openReports(
-  config: Pick<RegistryConfig, "reports" | "poolMax">,
-  database: Database,
-  metrics: ReportMetrics,
-  threadFailed: (error: Error) => void,
+  config: ReportsConfig,
+  { database, longHeld, metrics, threadFailed }: ReportParts,
 ): Reports {
-  const threads = openReportThreads(config.reports.workers, threadFailed);
+  const threads = openReportThreads(config.workers, threadFailed);
   metrics.watch(threads.state);
-  const sources = { database, threads, config: config.reports, observer: metrics };
-  // Others need a connection meanwhile.
-  const atOnceMax = Math.max(1, Math.min(AT_ONCE_MAX, config.poolMax - 1));
+  const sources = { database, threads, config, observer: metrics };
   const closing = new AbortController();
   let underway = 0;
   let lastSeconds = 1;
@@ -38,6 +43,7 @@ export function openReports(
     format: Format,
     range: Range,
     signal: AbortSignal,
+    giveBack: () => void,
   ): AsyncGenerator<Uint8Array> {
     const startedMs = performance.now();
     try {
@@ -46,20 +52,22 @@ export function openReports(
       metrics.made(lastSeconds);
     } finally {
       underway -= 1;
+      giveBack();
     }
   }
 
   return {
     make(format, range, signal) {
-      if (underway >= atOnceMax) {
+      const giveBack = underway < AT_ONCE_MAX ? longHeld(1) : undefined;
+      if (giveBack === undefined) {
         metrics.refused();
         throw new TooBusyError(
-          `${underway} reports are being made already; try again later.`,
+          "Reports or imports hold too many connections already; try again later.",
           Math.min(RETRY_AFTER_SECONDS_MAX, Math.ceil(lastSeconds)),
         );
       }
       underway += 1;
-      return counted(format, range, signal);
+      return counted(format, range, signal, giveBack);
     },
     async close() {
       closing.abort(

@@ -160,6 +160,7 @@ export function axisFormat(metric: MetricId): Format {
     case "ratio":
       return (value) => trimmed(value * 100);
     case "bytes":
+    case "bytes-per-second":
       return (value) => formatBytes(value);
     case "ms":
       return trimmed;
@@ -179,6 +180,7 @@ export function axisLabel(metric: MetricId): string {
     case "per-second":
       return title.includes("/s") ? title : `${title} (per second)`;
     case "bytes":
+    case "bytes-per-second":
     case "count":
       return title;
   }

@@ -23,6 +23,7 @@ const UNITS: Readonly<Record<Metric["unit"], string>> = {
   ms: "ms",
   ratio: "ratio",
   "per-second": "1/s",
+  "bytes-per-second": "bytes/s",
   bytes: "bytes",
   count: "count",
 };

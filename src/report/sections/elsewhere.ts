@@ -1,20 +1,28 @@
 /** The same state for a deployment that perfopt does not run: by environment, by Node's options, by SQL, by Redis configuration. */
 import { createIndexSql, qualifiedName } from "../../core/index-definition.ts";
-import type { Knob, KnobSetter, KnobValue } from "../../core/knob.ts";
+import type { TargetFacts } from "../../core/event.ts";
+import type { Knob, KnobSetter } from "../../core/knob.ts";
+import { alterRoleSql, nodeFlag, writeValue } from "../../core/knob-text.ts";
 import { createStatisticsSql } from "../../core/statistics-definition.ts";
 import type { NetChanges, NetKnob } from "../changes.ts";
 import { code, codeBlock } from "../markdown-text.ts";
 
+type Sessions = NonNullable<TargetFacts["sessions"]>;
+
+/** Of journals that do not say. */
+const NAMES_UNKNOWN: Sessions = { role: "service_role", database: "service_database" };
+
 export function elsewhereText(
   net: NetChanges,
   knobs: readonly Knob[],
+  sessions: Sessions | undefined,
 ): readonly (string | undefined)[] {
   const env = [
     ...knownBy("env", net, knobs).map(envLine),
     ...nodeOptionsLines(knownBy("node-option", net, knobs)),
   ];
   const redis = knownBy("redis", net, knobs).flatMap(redisLines);
-  const postgres = knownBy("postgres", net, knobs).map(postgresLine);
+  const postgres = knownBy("postgres", net, knobs).map((each) => postgresLine(each, sessions));
   const unknown = net.knobs.filter(({ knob }) => !knobs.some((each) => each.id === knob));
   return [
     env.length > 0
@@ -23,7 +31,7 @@ export function elsewhereText(
     indexesText(net),
     statisticsText(net),
     postgres.length > 0
-      ? `In PostgreSQL, for the role that the service connects as, in force for new connections (put in both names):\n\n${codeBlock("sql", postgres)}`
+      ? `In PostgreSQL, for the role that the service connects as, in force for new connections${sessions ? " (names of the measured service; put in your own)" : " (put in both names)"}:\n\n${codeBlock("sql", postgres)}`
       : undefined,
     redis.length > 0
       ? `In Redis, live until it restarts (write it to redis.conf as well):\n\n${codeBlock("text", redis)}`
@@ -69,7 +77,7 @@ function statisticsText({ statistics }: NetChanges): string | undefined {
 type SetterOf<K extends KnobSetter["kind"]> = Extract<KnobSetter, { kind: K }>;
 
 interface Known<K extends KnobSetter["kind"]> extends NetKnob {
-  readonly domain: Knob["domain"]["kind"];
+  readonly known: Knob;
   readonly set: SetterOf<K>;
 }
 
@@ -79,9 +87,9 @@ function knownBy<K extends KnobSetter["kind"]>(
   knobs: readonly Knob[],
 ): readonly Known<K>[] {
   return net.knobs.flatMap((change) => {
-    const knob = knobs.find((each) => each.id === change.knob);
-    if (!knob || !isSetter(knob.set, kind)) return [];
-    return [{ ...change, domain: knob.domain.kind, set: knob.set }];
+    const known = knobs.find((each) => each.id === change.knob);
+    if (!known || !isSetter(known.set, kind)) return [];
+    return [{ ...change, known, set: known.set }];
   });
 }
 
@@ -89,23 +97,18 @@ function isSetter<K extends KnobSetter["kind"]>(set: KnobSetter, kind: K): set i
   return set.kind === kind;
 }
 
-function envLine({ from, to, set: { variable, unit } }: Known<"env">): string {
-  return `${variable}=${shellWord(inUnit(to, unit))}    # was ${inUnit(from, unit)}`;
+function envLine({ from, to, known, set: { variable } }: Known<"env">): string {
+  return `${variable}=${shellWord(writeValue(known, to))}    # was ${writeValue(known, from)}`;
 }
 
 /** One variable holds all of Node's flags, the user's own among them. */
-function nodeOptionsLines(known: readonly Known<"node-option">[]): readonly string[] {
-  if (known.length === 0) return [];
-  const flags = known.map(({ set, to }) => flagText(set, to)).filter((flag) => flag !== "");
-  const was = known.map(({ set, from }) => flagText(set, from)).filter((flag) => flag !== "");
+function nodeOptionsLines(all: readonly Known<"node-option">[]): readonly string[] {
+  if (all.length === 0) return [];
+  const flags = all.flatMap(({ known, set, to }) => nodeFlag(set.flag, known, to) ?? []);
+  const was = all.flatMap(({ known, set, from }) => nodeFlag(set.flag, known, from) ?? []);
   return [
     `NODE_OPTIONS="${["$NODE_OPTIONS", ...flags].join(" ")}"    # was ${was.length === 0 ? "without such a flag" : `with ${was.join(" ")}`}`,
   ];
-}
-
-/** 0 leaves the flag out. */
-function flagText({ flag, unit }: SetterOf<"node-option">, value: KnobValue): string {
-  return value === 0 ? "" : `${flag}=${inUnit(value, unit ?? "bytes")}`;
 }
 
 function redisLines({ from, to, set: { parameter } }: Known<"redis">): readonly string[] {
@@ -115,23 +118,12 @@ function redisLines({ from, to, set: { parameter } }: Known<"redis">): readonly 
   ];
 }
 
-function postgresLine({ from, to, domain, set: { parameter } }: Known<"postgres">): string {
-  const written = (value: KnobValue) => settingText(value, domain);
-  return `ALTER ROLE service_role IN DATABASE service_database SET ${parameter} = ${written(to)};    -- was ${written(from)}`;
-}
-
-function settingText(value: KnobValue, domain: Knob["domain"]["kind"]): string {
-  if (typeof value === "boolean") return value ? "on" : "off";
-  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
-  if (domain === "duration") return `'${value}ms'`;
-  if (domain !== "bytes") return String(value);
-  return value % 1024 ** 2 === 0 ? `'${value / 1024 ** 2}MB'` : `'${Math.round(value / 1024)}kB'`;
-}
-
-const divisors = { ms: 1, s: 1_000, bytes: 1, mb: 1024 ** 2 } as const;
-
-function inUnit(value: KnobValue, unit: keyof typeof divisors | undefined): string {
-  return typeof value === "number" ? String(value / divisors[unit ?? "ms"]) : String(value);
+function postgresLine(
+  { from, to, known, set: { parameter } }: Known<"postgres">,
+  sessions: Sessions = NAMES_UNKNOWN,
+): string {
+  const sql = alterRoleSql({ ...sessions, parameter }, writeValue(known, to));
+  return `${sql};    -- was ${writeValue(known, from)}; back to none of its own: ${alterRoleSql({ ...sessions, parameter }, undefined)};`;
 }
 
 function shellWord(text: string): string {

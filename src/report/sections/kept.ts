@@ -14,7 +14,7 @@ export function keptSection(summary: Summary, rollbackCommand: string): string {
     changes.every(({ state }) => state === "reverted")
       ? undefined
       : `The command that undoes all of it:\n\n${codeBlock("sh", [rollbackCommand])}`,
-    ...(nothing ? [] : elsewhereText(net, knobs)),
+    ...(nothing ? [] : elsewhereText(net, knobs, summary.start.event.target.sessions)),
     changes.length > 0 ? recordsTable(changes, knobs) : undefined,
     kept.length > 0 && changes.length === 0
       ? "The journal shows a decision to keep, but not that anything was applied to the real target."

@@ -2,7 +2,7 @@
 import { goalMetricOf, metricOf, type CapacityMetricId } from "../../core/metric.ts";
 import type { Constraint, Persona, Strategy } from "../../core/persona.ts";
 import { formatRatio, significant } from "../../core/units.ts";
-import { formatGoal, formatMetric, neat } from "../format.ts";
+import { formatGoal, formatKnobValue, formatMetric, neat } from "../format.ts";
 import { blocks, code, list, plain, sentence, table } from "../markdown-text.ts";
 import type { Summary } from "../summary.ts";
 
@@ -56,9 +56,10 @@ function objectivesTable({ objectives, capacityObjectives = [] }: Persona): stri
 function strategyRow(strategy: Strategy, index: number, summary: Summary): readonly string[] {
   const planned = summary.phases.some((phase) => phase.plan.name === strategy.name);
   const { preset } = strategy;
-  const settings = Object.entries(strategy.settings).map(([name, value]) =>
-    code(`${name}=${value}`),
-  );
+  const settings = Object.entries(strategy.settings).map(([name, value]) => {
+    const knob = summary.knobs.find((each) => each.role === name);
+    return code(`${name}=${formatKnobValue(knob, value)}`);
+  });
   return [
     String(index + 1),
     plain(strategy.title) +

@@ -16,20 +16,28 @@ const REFUSED_SHOWN = 8;
 
 /** Undefined where the phase has no plans, and no reasons against any. */
 export function structuresText({ observations }: PhaseSummary): string | undefined {
-  for (const { seq, event } of observations.toReversed()) {
+  for (const [later, { seq, event }] of observations.toReversed().entries()) {
     const advice = structuresIn(event.observation);
-    if (advice) return textOf(advice, seq);
+    if (advice) return textOf(advice, seq, later > 0);
   }
   return undefined;
 }
 
-function textOf({ plans, refused, proofs }: StructureAdvice, seq: number): string | undefined {
+/** `keptSince`: the phase has kept changes after it looked, which the measured forms did not have. */
+function textOf(
+  { plans, refused, proofs }: StructureAdvice,
+  seq: number,
+  keptSince: boolean,
+): string | undefined {
   if (plans.length === 0 && refused.length === 0) return undefined;
   const shown = refused.slice(0, REFUSED_SHOWN);
   const more = refused.length - shown.length;
   return blocks([
     `Plans for another structure of the data (${cite([seq])}):`,
     plans.length === 0 ? "No view and no partitioning is expected to pay." : NEVER_APPLIED,
+    plans.length > 0 && keptSince
+      ? "They were tried before this phase kept its changes, and gain less where those help the same statements."
+      : undefined,
     ...plans.map((plan) => planText(plan, proofOf(plan, proofs))),
     shown.length === 0
       ? undefined

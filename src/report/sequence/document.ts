@@ -142,6 +142,7 @@ function keptText(
   { rollbackCommand }: SequenceOptions,
 ): string {
   const nothing = isNothing(net.changes);
+  const sessions = parts.find(({ summary }) => summary)?.summary?.start.event.target.sessions;
   const open = parts.flatMap(({ summary }) =>
     (summary?.changes ?? []).filter(({ state }) => state === "applying" || state === "reverting"),
   );
@@ -158,7 +159,7 @@ function keptText(
     applied
       ? `The command that undoes all of it, the last run first:\n\n${codeBlock("sh", [rollbackCommand])}\n\n\`npx perfopt rollback RUN\` undoes one run alone, the last ones first where they set the same knobs.`
       : undefined,
-    ...(nothing ? [] : elsewhereText(net.changes, knobs)),
+    ...(nothing ? [] : elsewhereText(net.changes, knobs, sessions)),
   ]);
 }
 

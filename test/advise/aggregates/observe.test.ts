@@ -84,7 +84,6 @@ describe("which statements are executed", () => {
     ["SELECT id, pg_terminate_backend(id) FROM cars", /pg_terminate_backend/],
     ["SELECT * FROM sleepy", /the view sleepy: it calls pg_sleep/],
     ["SELECT * FROM cars WHERE id = 1 FOR UPDATE", /writes or locks/],
-    ["DELETE FROM cars", /no query/],
     ["WITH gone AS (DELETE FROM cars RETURNING id) SELECT * FROM gone", /writes/],
     ["SELECT count(*) FROM cars WHERE id % $1 = $2", /no representative value/],
   ])("not: %s", async (sql, because) => {
@@ -117,6 +116,26 @@ describe("which statements are executed", () => {
     const { executed: all, skipped } = await executed(sql);
     expect(skipped).toEqual([]);
     expect(all[0]).toMatchObject({ guessed: true });
+  });
+
+  test("the heaviest queries, whatever writes weigh; with drawn values that are said to be drawn", async () => {
+    const found = await executeStatements(database, {
+      workload: await observedWorkload([
+        statement("INSERT INTO cars VALUES ($1, $2, $3, $4)", { totalMs: 9_000 }),
+        statement("SELECT name FROM cars WHERE make = $1", { totalMs: 8_000 }),
+        statement("SELECT count(*) FROM cars", { totalMs: 7_000 }),
+        statement("SELECT count(*) FROM events", { totalMs: 1 }),
+      ]),
+      catalog: catalogOf(snapshot),
+      views: [],
+      limits: { ...executeLimits, statementsMax: 2 },
+      now: () => 0,
+    });
+    expect(found.executed.map(({ sql, drawn }) => [sql, drawn])).toEqual([
+      ["SELECT name FROM cars WHERE make = $1", true],
+      ["SELECT count(*) FROM cars", false],
+    ]);
+    expect(found.skipped).toEqual([]);
   });
 
   test("a statement that takes too long is given up, and the others go on", async () => {
@@ -153,12 +172,6 @@ describe("extended statistics", () => {
       ["make", "model"],
     ],
     [
-      "a range",
-      "SELECT count(*) FROM cars WHERE make = 30 AND model BETWEEN 300 AND 309",
-      ["mcv"],
-      ["make", "model"],
-    ],
-    [
       "groups",
       "SELECT make, model, avg(id) FROM cars GROUP BY make, model",
       ["ndistinct"],
@@ -176,6 +189,25 @@ describe("extended statistics", () => {
       expect(await statisticsFor(sql)).toEqual({ proposed: [], remarks: [] });
     } finally {
       await client.query(`DROP STATISTICS ${definition.name}; ANALYZE cars`);
+    }
+  });
+
+  test("a range is for a list of common combinations: as it is where that holds them, otherwise a longer one", async () => {
+    const few = "SELECT count(*) FROM pairs WHERE a = 3 AND b >= 3 AND c BETWEEN 3 AND 4";
+    const { proposed } = await statisticsFor(few);
+    const definition = proposed[0]!.statistics;
+    expect(definition).toMatchObject({ kinds: ["mcv"], columns: ["a", "b", "c"] });
+    const many = "SELECT count(*) FROM cars WHERE make = 30 AND model BETWEEN 300 AND 309";
+    const longer = await statisticsFor(many);
+    expect(longer.proposed).toEqual([]);
+    await client.query(`${createStatisticsSql(definition)}; ANALYZE pairs`);
+    await client.query(longer.remarks[0]?.sql ?? "");
+    try {
+      expect(await statisticsFor(few)).toEqual({ proposed: [], remarks: [] });
+      expect(await statisticsFor(many)).toEqual({ proposed: [], remarks: [] });
+    } finally {
+      const [, name] = /STATISTICS (\S+)/.exec(longer.remarks[0]?.sql ?? "") ?? [];
+      await client.query(`DROP STATISTICS ${name}, ${definition.name}; ANALYZE cars, pairs`);
     }
   });
 
@@ -356,6 +388,29 @@ describe("BRIN", () => {
     );
   }, 60_000);
 });
+
+test("a phase that looks again proves no plans a second time, and tells what it cannot read", async () => {
+  const asked: number[] = [];
+  const prove: DatabaseView["prove"] = (plans) => {
+    asked.push(plans.length);
+    return Promise.resolve([]);
+  };
+  const view = {
+    ...serviceView({}),
+    database: { ...database, prove },
+    statements: [
+      statement("SELECT date_trunc('day', at), max(spread), count(*) FROM events GROUP BY 1"),
+      statement("SELECT count(*) FROM cars WHERE name = $1 AND id IN (SELECT"),
+    ],
+  };
+  const first = await observeAggregates(view);
+  expect(first.structures?.plans.length).toBeGreaterThan(0);
+  expect(asked).toEqual([first.structures?.plans.length]);
+  expect(first.executed.skipped.join()).toMatch(/name = \$1 AND id IN.*cut off/);
+  const second = await observeAggregates(view, true);
+  expect(second.structures).toBeUndefined();
+  expect(asked).toHaveLength(1);
+}, 60_000);
 
 test("the whole observation is plain JSON that the tuner can read", async () => {
   const observation = await observeAggregates({

@@ -30,7 +30,7 @@ describe("work_mem", () => {
     const { ideas } = adviceFor({ executed: [sort(10), sort(20)] });
     expect(ideas).toMatchObject([{ role: "pg-work-mem", to: 32 * MB }]);
     expect(ideas[0]?.evidence.join("\n")).toMatch(
-      /wrote 20\.0 MB to disk; in memory it needs 24\.0 MB[^]*8\.00 GB of memory \/ \(20 connections of the service's pool x 2\) = 205 MB/,
+      /wrote 20\.0 MB to disk; in memory it needs 24\.0 MB[^]*8\.00 GB of memory \/ \(20 connections of the service's pool x 2\) = 102 MB/,
     );
   });
 

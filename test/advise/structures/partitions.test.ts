@@ -115,6 +115,34 @@ describe("partitioning", () => {
     expect(refused.find(({ kind }) => kind === "partitioning")?.because).toMatch(because);
   });
 
+  test("says which statements were not tried, and that ranges were drawn", async () => {
+    const { plans } = await adviceFor(
+      [
+        "SELECT run_id, value FROM metrics WHERE at_ms >= $1 AND at_ms < $2",
+        "SELECT run_id FROM metrics WHERE at_ms > $1 AND key <> $2",
+        "WITH old AS (DELETE FROM metrics WHERE at_ms < 1736000000000 RETURNING run_id) SELECT count(*) FROM old JOIN metrics USING (run_id)",
+        "UPDATE metrics SET value = 1 FROM runs WHERE metrics.run_id = runs.run_id AND at_ms < 5",
+      ],
+      PARTITIONED,
+    );
+    const caveats = plans[0]?.caveats.join("\n") ?? "";
+    expect(plans[0]?.rewrites.map(({ statement }) => statement)).toEqual(["q1"]);
+    expect(caveats).toMatch(/a range holds a tenth of the rows/);
+    expect(caveats).toMatch(
+      /not tried: q2: no value is known for \$2[^;]*; q3: it writes in a WITH; q4: it writes rows/,
+    );
+  });
+
+  test("takes a range that is written in the statement as it is, whatever else is drawn", async () => {
+    const { refused } = await adviceFor(
+      "SELECT value FROM metrics WHERE at_ms > 1736000000000 AND key = $1",
+      PARTITIONED,
+    );
+    expect(refused.find(({ kind }) => kind === "partitioning")?.because).toMatch(
+      /read most of the table/,
+    );
+  });
+
   test("keeps a key that holds the column", async () => {
     const { plans } = await adviceFor(MARCH, {
       ...PARTITIONED,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { adviceFor } from "./planned.ts";
+import { adviceFor, metrics } from "./planned.ts";
 
 async function rewrittenTo(sql: string): Promise<string | undefined> {
   const { plans } = await adviceFor(sql);
@@ -88,7 +88,53 @@ describe("a view", () => {
   });
 });
 
+async function caveats(sql: string): Promise<string | undefined> {
+  const { plans } = await adviceFor(sql);
+  return plans[0]?.caveats.join("; ");
+}
+
+test("a name that is taken is left alone, since the way back drops what has it", async () => {
+  const first = metrics.tables[0]!;
+  const taken = {
+    ...metrics,
+    tables: [
+      ...metrics.tables,
+      { ...first, name: "perfopt_view_metrics_1", kind: "materialized view" as const, columns: [] },
+    ],
+  };
+  const { plans } = await adviceFor("SELECT key, count(*) FROM metrics GROUP BY key", {
+    snapshot: taken,
+  });
+  expect(plans[0]?.revert).toEqual([
+    'DROP MATERIALIZED VIEW IF EXISTS "public"."perfopt_view_metrics_1_v2"',
+  ]);
+});
+
+test("values that somebody drew are said to be drawn, and those of the statement are not", async () => {
+  expect(await caveats("SELECT key, count(*) FROM metrics WHERE key = $1 GROUP BY key")).toMatch(
+    /of values drawn from the columns' statistics/,
+  );
+  expect(
+    await caveats("SELECT key, count(*), $2 FROM metrics WHERE key = $1 GROUP BY key"),
+  ).toMatch(/nothing is known of \$2: '1' was taken/);
+  expect(
+    await caveats("SELECT key, count(*) FROM metrics WHERE key = 'loss' GROUP BY key"),
+  ).not.toMatch(/drawn/);
+});
+
 describe("no view", () => {
+  test("of rows that are not everybody's", async () => {
+    const guarded = {
+      ...metrics,
+      tables: metrics.tables.map((each) => ({ ...each, rowSecurity: each.name === "metrics" })),
+    };
+    const { plans, refused } = await adviceFor("SELECT key, count(*) FROM metrics GROUP BY key", {
+      snapshot: guarded,
+    });
+    expect(plans).toEqual([]);
+    expect(refused[0]?.because).toMatch(/metrics has row level security/);
+  });
+
   test.each([
     [
       "a median over several groups",
@@ -101,6 +147,11 @@ describe("no view", () => {
       /count\(DISTINCT/,
     ],
     ["deviations", "SELECT stddev(value) FROM metrics WHERE key IN ($1, $2)", /stddev of a whole/],
+    [
+      "values that are collected",
+      "SELECT key, array_agg(value) FROM metrics GROUP BY key",
+      /collects/,
+    ],
     ["a window", "SELECT key, sum(count(*)) OVER () FROM metrics GROUP BY key", /window/],
     [
       "a subquery",

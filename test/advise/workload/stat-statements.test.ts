@@ -154,3 +154,19 @@ test("the trial's own load keeps ids, calls, times and rows", async () => {
     statements: [{ id: "5", planSql: "SELECT * FROM a LIMIT 3", calls: 4, totalMs: 8, rows: 12 }],
   });
 });
+
+test("reads what pg_stat_statements writes and PostgreSQL's grammar has no parameter for", async () => {
+  const texts = [
+    "SELECT (EXTRACT($1 FROM at) * $2)::bigint FROM events WHERE at > now() - interval $3",
+    "SELECT count(*) FROM events WHERE at < timestamptz $1",
+  ];
+  const { statements, leftOut } = await workloadOfStatements(
+    texts.map((sql) => ({ queryId: sql, sql, calls: 1, totalMs: 1, rows: 1, buffers: 0 })),
+    "test",
+  );
+  expect(leftOut).toEqual([]);
+  expect(statements.map(({ planSql }) => planSql).toSorted()).toEqual([
+    "SELECT (date_part($1, at) * $2)::bigint FROM events WHERE at > now() - CAST($3 AS interval)",
+    "SELECT count(*) FROM events WHERE at < CAST($1 AS timestamptz)",
+  ]);
+});

@@ -53,6 +53,13 @@ test("a line without end is dropped as it is read, and the next one is read agai
   expect(cut).toEqual([undefined, "short", undefined, "end"]);
 });
 
+test("a line that comes byte by byte is whole", () => {
+  const cutter = createLineCutter();
+  const text = "0123456789".repeat(500);
+  for (const byte of Buffer.from(text)) expect(cutter.push(Buffer.of(byte))).toEqual([]);
+  expect(cutter.push(Buffer.from("\n"))).toEqual([text]);
+});
+
 test("NDJSON: blank lines are no records, and what is no object is bad by itself", async () => {
   const text = '{"a":1}\r\n\n  \nnonsense\n[1]\n{"a":2}';
   expect(await read(createNdjsonReader(), Buffer.from(text), 3)).toEqual([

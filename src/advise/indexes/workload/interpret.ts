@@ -4,7 +4,7 @@ import { fingerprintSync, parseSync } from "libpg-query";
 import type { Node } from "libpg-query";
 import { messageOf } from "../../../core/errors.ts";
 import { fillLimits } from "./limits.ts";
-import { bareStatement, parametersOf, readPlaceholders } from "./text.ts";
+import { bareStatement, parametersOf, readPlaceholders, readReplaced } from "./text.ts";
 
 export type Interpreted =
   | {
@@ -29,7 +29,7 @@ export type Interpreted =
 
 /** The parser has to be loaded (loadModule of libpg-query). */
 export function interpret(text: string): Interpreted {
-  const sql = bareStatement(text);
+  const sql = readReplaced(bareStatement(text));
   if (sql === "") return leftOut("no statement");
   if (sql.includes("<insufficient privilege>")) {
     return leftOut("its text is hidden from this role, which needs pg_read_all_stats to see it");

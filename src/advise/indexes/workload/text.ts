@@ -105,6 +105,32 @@ export function readPlaceholders(sql: string): string | undefined {
   return count === 0 ? undefined : read + sql.slice(at);
 }
 
+const TYPED = /^(?:interval|date|time|timestamp|timestamptz)$/i;
+
+/**
+ * pg_stat_statements writes `extract($1 FROM at)` and `interval $1`, which libpg-query reads and no server does: the same as
+ * `date_part($1, at)` and `CAST($1 AS interval)`.
+ */
+export function readReplaced(sql: string): string {
+  if (!sql.includes("$")) return sql;
+  const tokens = [...tokensOf(sql)].filter(({ kind }) => kind !== "comment");
+  const text = (at: number): string => sql.slice(tokens[at]?.start ?? 0, tokens[at]?.end ?? 0);
+  let read = "";
+  let from = 0;
+  for (const [at, { kind, start }] of tokens.entries()) {
+    if (kind !== "parameter") continue;
+    const [first, before, next] = [text(at - 2), text(at - 1), text(at + 1)];
+    if (before === "(" && /^extract$/i.test(first) && /^from$/i.test(next)) {
+      read += `${sql.slice(from, tokens[at - 2]?.start)}date_part(${text(at)},`;
+      from = tokens[at + 1]?.end ?? start;
+    } else if (TYPED.test(before)) {
+      read += `${sql.slice(from, tokens[at - 1]?.start)}CAST(${text(at)} AS ${before})`;
+      from = tokens[at]?.end ?? start;
+    }
+  }
+  return read + sql.slice(from);
+}
+
 const PLACEHOLDER = /\?(?![|&?])|%s\b|%\((\w+)\)s|:([A-Za-z_]\w*)|:'(\w+)'/y;
 
 function placeholderAt(

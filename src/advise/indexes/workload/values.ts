@@ -1,5 +1,6 @@
 /** Values for statements that were seen without theirs, drawn from the statistics of the columns that their parameters are compared with. */
 import type { Catalog, ColumnInfo } from "../catalog.ts";
+import { withGuesses } from "../../executed/values.ts";
 import { parseStatement } from "../parse.ts";
 import type { IndexWorkload, WorkloadStatement } from "../statement.ts";
 import { readParameters } from "./parameters.ts";
@@ -7,7 +8,8 @@ import type { ParameterUse } from "./parameters.ts";
 import { fillParameters, literalOf, parametersOf } from "./text.ts";
 
 /**
- * `generic` leaves $1 to the generic plan of the planner. `statistics` fills in what rows of the table commonly hold, where every
+ * `generic` leaves $1 to the generic plan of the planner, but for constants without which there is none (the unit of a time, the share of a
+ * percentile): usual ones stand for them. `statistics` fills in what rows of the table commonly hold, where every
  * parameter of a statement is compared with a column that has statistics; other statements stay generic, which is said. `plans` says
  * whether a statement can be planned, for parameters whose type has to be guessed.
  */
@@ -15,9 +17,9 @@ export async function withValues(
   workload: IndexWorkload,
   catalog: Catalog,
   how: "generic" | "statistics",
-  plans: (sql: string) => Promise<boolean> = () => Promise.resolve(false),
+  plans: Plans = () => Promise.resolve(false),
 ): Promise<IndexWorkload> {
-  if (how === "generic") return workload;
+  if (how === "generic") return withUsualConstants(workload, plans);
   const statements: WorkloadStatement[] = [];
   const counts = { filled: 0, generic: 0 };
   for (const statement of workload.statements) {
@@ -47,15 +49,34 @@ export async function withValues(
   };
 }
 
+type Plans = (sql: string, how: "generic" | "statistics") => Promise<boolean>;
+
+async function withUsualConstants(workload: IndexWorkload, plans: Plans): Promise<IndexWorkload> {
+  const statements: WorkloadStatement[] = [];
+  let assumed = 0;
+  for (const statement of workload.statements) {
+    const { planSql, valuesFrom } = statement;
+    const usual = valuesFrom === "generic" ? await withGuesses(planSql) : planSql;
+    const isNeeded = usual !== planSql && !(await plans(planSql, "generic"));
+    const isTaken = isNeeded && (await plans(usual, "generic"));
+    if (isTaken) assumed += 1;
+    statements.push(isTaken ? { ...statement, planSql: usual } : statement);
+  }
+  if (assumed === 0) return workload;
+  const caveat = `${assumed} ${assumed === 1 ? "statement has" : "statements have"} constants that their source does not tell and that a plan needs: usual ones stand for them (a day, a median)`;
+  return { ...workload, statements, caveats: [...workload.caveats, caveat] };
+}
+
 /** For parameters of unknown type inside what is given out: a literal that is a text, a number or JSON as it is needed; a number; nothing. */
 const GUESSES = ["'1'", "1", "NULL"];
 
 async function drawn(
   statement: WorkloadStatement,
   catalog: Catalog,
-  plans: (sql: string) => Promise<boolean>,
+  plans: Plans,
 ): Promise<string | undefined> {
-  const parsed = await parseStatement(statement.planSql);
+  const planSql = await withGuesses(statement.planSql);
+  const parsed = await parseStatement(planSql);
   if (parsed.kind === "failed") return undefined;
   const uses = readParameters(parsed.statement, catalog);
   const compared = [...uses.values()].filter((use) => use.kind === "compared").length;
@@ -64,18 +85,17 @@ async function drawn(
   const rowsPerCall = compared === 1 && rows !== undefined && calls ? rows / calls : undefined;
   const values = new Map<number, string>();
   const guessed: number[] = [];
-  for (const number of parametersOf(statement.planSql)) {
+  for (const number of parametersOf(planSql)) {
     const use = uses.get(number);
     const value = use && valueFor(use, rowsPerCall);
     if (value !== undefined) values.set(number, value);
     else if (use?.kind === "given") guessed.push(number);
     else return undefined;
   }
-  if (guessed.length === 0)
-    return fillParameters(statement.planSql, (number) => values.get(number));
+  if (guessed.length === 0) return fillParameters(planSql, (number) => values.get(number));
   for (const guess of GUESSES) {
-    const sql = fillParameters(statement.planSql, (number) => values.get(number) ?? guess);
-    if (sql !== undefined && (await plans(sql))) return sql;
+    const sql = fillParameters(planSql, (number) => values.get(number) ?? guess);
+    if (await plans(sql, "statistics")) return sql;
   }
   return undefined;
 }
