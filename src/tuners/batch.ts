@@ -5,7 +5,7 @@ import {
   parametersInWords,
   recordsOfImport,
 } from "../advise/bulk/batches.ts";
-import { chooseOf } from "../advise/bulk/choice.ts";
+import { besideCliff, chooseOf } from "../advise/bulk/choice.ts";
 import type { Choice } from "../advise/bulk/choice.ts";
 import { costOf, guardOf, refusalOf } from "../advise/bulk/guard.ts";
 import { gainBetween, nextMethod } from "../advise/bulk/method.ts";
@@ -145,6 +145,11 @@ function sizeStep(ask: BatchAsk, size: KnobReading, base: Base): Step {
   const refused = settingTrials(ask.history, observation).at(-1);
   const below = refused && valuesAfter(refused.candidate.changes, searched(observation));
   const choice = chooseOf(probed, strategy.objective, below);
+  const nearer = below ? undefined : besideCliff(probed, strategy.objective, choice, size.knob.id);
+  if (nearer) {
+    const why = "the best was too near to where it fails: the same at a distance";
+    return { kind: "probe", changes: [...base.changes, ...changesTo(observation, nearer)], why };
+  }
   const found = methodBeside(ask, { base, probed, probes, choice });
   return "base" in found ? decide(ask, found) : found;
 }

@@ -48,6 +48,37 @@ export function chooseOf(
   return gain > noiseFloor && fewest !== start ? { values: fewest.values, gain } : undefined;
 }
 
+/** How far a value stays from a cliff that a search has met beyond it: as in the shared search. */
+const KEEP_AWAY_SHARE = 0.85;
+
+/**
+ * Where the best that was measured is too near to a cliff to be chosen, the same with `knob` at a distance from it, not measured yet.
+ * Undefined when the choice gives nothing away, or when there is nothing between.
+ */
+export function besideCliff(
+  { measured }: Pick<Probed, "measured">,
+  objective: MetricId,
+  choice: Choice | undefined,
+  knob: string,
+): Values | undefined {
+  const scored = scoresOf(measured, objective);
+  const chosen = choice && scored.get(keyOf(choice.values));
+  const [best] = [...scored.values()].toSorted((a, b) => b.score - a.score);
+  const value = best?.values[knob];
+  if (!chosen || !best || value === undefined) return undefined;
+  const isCliff = measured.some(
+    (each) => each.metric === undefined && (each.values[knob] ?? 0) > value,
+  );
+  if (!isCliff || best.score - chosen.score <= GIVEN_AWAY_MOST) return undefined;
+  const values = { ...best.values, [knob]: Math.floor(value * KEEP_AWAY_SHARE) };
+  // One step back is enough: the distance is from what was measured before it.
+  const isMet = measured.some((each) => keyOf(each.values) === keyOf(values));
+  const isStep = measured.some(
+    (each) => Math.floor((each.values[knob] ?? 0) * KEEP_AWAY_SHARE) === value,
+  );
+  return isMet || isStep ? undefined : values;
+}
+
 interface Scored {
   readonly values: Values;
   readonly score: number;

@@ -1,7 +1,7 @@
 /** The engines behind the bulk tuners: what a setting must not cost, how busy the cores were, which measured setting is chosen, how large a heap may be. */
 import { describe, expect, test } from "vitest";
 import { parallelMost, recordsOfImport } from "../../../src/advise/bulk/batches.ts";
-import { chooseOf } from "../../../src/advise/bulk/choice.ts";
+import { besideCliff, chooseOf } from "../../../src/advise/bulk/choice.ts";
 import { cpuShareOf, windowUse } from "../../../src/advise/bulk/cpu.ts";
 import { costOf, memoryMost, refusalOf } from "../../../src/advise/bulk/guard.ts";
 import type { Guard } from "../../../src/advise/bulk/guard.ts";
@@ -275,4 +275,24 @@ test("a larger young generation costs three times its growth, and has to fit", (
   expect(spaces(GB)).toEqual([64, 32, 64]);
   expect(spaces(60 * MB)).toEqual([32]);
   expect(spaces(40 * MB)).toEqual([]);
+});
+
+test("the best too near to a cliff is measured once more at a distance from it, and only once", () => {
+  const measured = [
+    { values: { rows: 100, writers: 1 }, metric: 5_000 },
+    { values: { rows: 3_125, writers: 1 }, metric: 15_000 },
+    { values: { rows: 7_813, writers: 2 }, metric: 32_000 },
+    { values: { rows: 19_533, writers: 1 }, metric: undefined },
+  ];
+  const objective = "batch.recordsPerSecond";
+  const choice = { values: { rows: 3_125, writers: 1 }, gain: 1 };
+  const nearer = { rows: 6_641, writers: 2 };
+  expect(besideCliff({ measured }, objective, choice, "rows")).toEqual(nearer);
+  const again = [...measured, { values: nearer, metric: 33_000 }];
+  expect(besideCliff({ measured: again }, objective, choice, "rows")).toBeUndefined();
+  const best = { values: { rows: 7_813, writers: 2 }, gain: 2 };
+  expect(besideCliff({ measured }, objective, best, "rows")).toBeUndefined();
+  expect(
+    besideCliff({ measured: measured.slice(0, 3) }, objective, choice, "rows"),
+  ).toBeUndefined();
 });
