@@ -31,7 +31,7 @@ interface Scale {
 }
 
 const FULL: Scale = {
-  rows: 100_000,
+  rows: 200_000,
   rounds: 5,
   oneByOneRows: 5_000,
   ingestRows: 5_000_000,
