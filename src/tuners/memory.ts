@@ -21,7 +21,9 @@ import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Step, TargetView } from "../core/observation.ts";
 import type { MetricValues } from "../core/sample.ts";
 import { formatBytes } from "../core/units.ts";
-import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
+import { done, ended, erase, numberOf, numberSetting, propose, setKnob, stepOf } from "./tuner.ts";
+import { trialsOf } from "./tuner.ts";
+import type { Part } from "./tuner.ts";
 
 export interface MemoryObservation {
   readonly semiSpace: KnobReading | undefined;
@@ -82,13 +84,6 @@ function next(ask: MemoryAsk): Step {
   }
   return done([...reasons, ...boundInWords(strategy.objective, metrics), ...facts].join("; "));
 }
-
-/** What a part of the work says: a step to take, or that it has ended and why. */
-type Part =
-  | { readonly kind: "step"; readonly step: Step }
-  | { readonly kind: "ended"; readonly because: string };
-
-const ended = (because: string): Part => ({ kind: "ended", because });
 
 /** The young generation: larger while it is collected often, smaller where memory is what counts and collections are cheap. */
 function spacePart(ask: MemoryAsk): Part {
@@ -220,7 +215,7 @@ function single(ask: MemoryAsk, reading: KnobReading, { hypotheses, refuse, fact
   const what = `${id} of ${written(change.to)} instead of ${written(change.from)}`;
   if (step.kind === "probe") {
     const why = `${what}: ${step.why}`;
-    return { kind: "step", step: { kind: "probe", changes: [change], why } };
+    return stepOf({ kind: "probe", changes: [change], why });
   }
   const candidate = propose("memory", history, {
     hypothesis: `${what} makes ${metricOf(strategy.objective).title} better`,
@@ -232,5 +227,5 @@ function single(ask: MemoryAsk, reading: KnobReading, { hypotheses, refuse, fact
       ...memoryFacts(metrics),
     ],
   });
-  return { kind: "step", step: candidate };
+  return stepOf(candidate);
 }

@@ -18,8 +18,9 @@ import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Step, TargetView } from "../core/observation.ts";
 import type { MetricValues } from "../core/sample.ts";
 import { formatBytes, formatDuration, formatRatio } from "../core/units.ts";
-import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
-import { wasTried } from "./tuner.ts";
+import { done, ended, erase, numberOf, numberSetting, propose, setKnob, stepOf } from "./tuner.ts";
+import { trialsOf, wasTried } from "./tuner.ts";
+import type { Part } from "./tuner.ts";
 
 export interface ParallelismObservation {
   readonly workers: KnobReading | undefined;
@@ -81,14 +82,6 @@ function next(ask: ParallelismAsk): Step {
   const reasons = [report.because, database.because].filter((each) => each !== "");
   return done([...reasons, ...machineFacts(ask)].join("; "));
 }
-
-/** What a part of the work says: a step to take, or that it has ended and why. */
-type Part =
-  | { readonly kind: "step"; readonly step: Step }
-  | { readonly kind: "ended"; readonly because: string };
-
-const ended = (because: string): Part => ({ kind: "ended", because });
-const stepOf = (step: Step): Part => ({ kind: "step", step });
 
 function reportStep(ask: ParallelismAsk, workers: KnobReading): Part {
   const { observation, strategy, history } = ask;

@@ -18,8 +18,9 @@ import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Past, Step, TargetView } from "../core/observation.ts";
 import type { MetricValues } from "../core/sample.ts";
 import { formatDuration, formatRatio } from "../core/units.ts";
-import { done, erase, numberOf, numberSetting, propose, setKnob, trialsOf } from "./tuner.ts";
-import { wasTried } from "./tuner.ts";
+import { done, ended, erase, numberOf, numberSetting, propose, setKnob, stepOf } from "./tuner.ts";
+import { trialsOf, wasTried } from "./tuner.ts";
+import type { Part } from "./tuner.ts";
 
 export interface ThreadPoolObservation {
   readonly threads: KnobReading | undefined;
@@ -82,13 +83,6 @@ function next(ask: Ask<ThreadPoolObservation>): Step {
   const reasons = [size.because, idle.because, libuv.because].filter((each) => each !== "");
   return done([...reasons, facts.join(", ")].join("; "));
 }
-
-/** What a part of the work says: a step to take, or that it has ended and why. */
-type Part =
-  | { readonly kind: "step"; readonly step: Step }
-  | { readonly kind: "ended"; readonly because: string };
-
-const ended = (because: string): Part => ({ kind: "ended", because });
 
 function sizeStep(ask: Ask<ThreadPoolObservation>, threads: KnobReading): Part {
   const trial = trialOf(ask.history, threads);
@@ -277,10 +271,6 @@ function limitFacts(
   const least = threadsLeast(strategy.objective, cores, processes);
   const fewer = `fewer than ${least} were not tried: a burst of tasks would leave cores idle`;
   return [...more, fewer, ...reachInWords(metrics, least * processes)];
-}
-
-function stepOf(step: Step): Part {
-  return { kind: "step", step };
 }
 
 type Trial = Extract<Past, { kind: "trial" }>;

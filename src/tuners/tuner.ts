@@ -86,6 +86,19 @@ export function done(because: string): Step {
   return { kind: "done", because };
 }
 
+/** What a part of a tuner's work says: a step to take, or that it has ended and why. */
+export type Part =
+  | { readonly kind: "step"; readonly step: Step }
+  | { readonly kind: "ended"; readonly because: string };
+
+export function stepOf(step: Step): Part {
+  return { kind: "step", step };
+}
+
+export function ended(because: string): Part {
+  return { kind: "ended", because };
+}
+
 function keyOf(changes: readonly Change[]): string {
   return changes
     .map(changeKey)
