@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { BALANCINGS, type Balancing } from "../src/registry/gateway/config.ts";
 import { gatewayKinds } from "../test/registry/gateway-kinds.ts";
 import { jain, type Open } from "../test/registry/gateway-world.ts";
-import { realCost } from "./balance/real.ts";
+import { realCosts } from "./balance/real.ts";
 import {
   delayedWay,
   drive,
@@ -61,7 +61,11 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
       acceptance.push(...lossGoals(kind, signal, loss));
     }
   }
-  if (!tiny) for (const [kind] of gatewayKinds) rows.push(await realCost(kind));
+  if (!tiny) {
+    const real = await realCosts(gatewayKinds.map(([kind]) => kind));
+    rows.push(...real.rows);
+    acceptance.push(...real.acceptance);
+  }
   return {
     title: `balance: ${WORKERS} workers in processes of their own, ${PER_SECOND} GET a second; slowed: by ${SLOWED_MS} ms on the way`,
     head: [

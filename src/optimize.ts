@@ -1,6 +1,6 @@
 /** The loop: observe, ask the tuner, prove each change by interleaved pairs, keep or undo, confirm. */
 import type { Change } from "./core/knob.ts";
-import { DirtyTargetError, messageOf, throwIfAborted } from "./core/errors.ts";
+import { DirtyTargetError, messageOf, PerfoptError, throwIfAborted } from "./core/errors.ts";
 import type { Past } from "./core/observation.ts";
 import type { PlanPhase } from "./core/plan.ts";
 import { measureCapacity } from "./optimize/capacity.ts";
@@ -9,7 +9,7 @@ import { keepChanges, undoAll } from "./optimize/changes.ts";
 import { measureNoise, noiseFloorOf } from "./optimize/noise.ts";
 import { chooseRate } from "./optimize/rate.ts";
 import type { Outcome, PhaseState, Run, RunState } from "./optimize/run.ts";
-import { pairsAffordable, phaseDeadline } from "./optimize/time.ts";
+import { hasTimeToLook, pairsAffordable, phaseDeadline } from "./optimize/time.ts";
 import { observeIncumbent, probe, tryCandidate } from "./optimize/trial.ts";
 
 export type { Outcome, Run } from "./optimize/run.ts";
@@ -25,15 +25,13 @@ export async function optimize(run: Run): Promise<Outcome> {
     saturationRequestsPerSecond: undefined,
     noise: [],
     usersHeld: undefined,
-    pairsTook: { pairs: 0, ms: 0 },
+    pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
     nextSeed: run.seed,
   };
   try {
     await chooseRate(run, state);
     state.noise = await measureNoise(run, state);
-    for (const phase of run.plan.phases) {
-      if (phase.tuner !== undefined) await runPhase(run, state, phase);
-    }
+    await runPhases(run, state);
     const detail = await confirm(run, state);
     await measureCapacity(run, state, "baseline");
     await measureCapacity(run, state, "kept");
@@ -46,28 +44,80 @@ export async function optimize(run: Run): Promise<Outcome> {
   }
 }
 
-async function runPhase(run: Run, state: RunState, plan: PlanPhase): Promise<void> {
+interface CutShort {
+  readonly phase: PhaseState;
+  /** Changes that were kept when it ended. */
+  readonly kept: number;
+}
+
+/** In the persona's order; those that ended for want of time go on, in that order, in what the others left. */
+async function runPhases(run: Run, state: RunState): Promise<void> {
+  const runnable = run.plan.phases.filter(({ tuner }) => tuner !== undefined);
+  const cutShort: CutShort[] = [];
+  for (const [index, plan] of runnable.entries()) {
+    const deadline = phaseDeadline(run, state, runnable.length - index);
+    const phase = phaseOf(run, plan, deadline);
+    const end = await runPhase(run, state, phase);
+    if (end.cutShort) cutShort.push({ phase, kept: state.kept.length });
+  }
+  for (const [index, { phase, kept }] of cutShort.entries()) {
+    const deadline = phaseDeadline(run, state, cutShort.length - index);
+    // What a probe said held for what was kept then; what pairs decided is not asked again.
+    const history =
+      state.kept.length === kept
+        ? phase.history
+        : phase.history.filter((past) => past.kind === "trial");
+    const again = { ...phase, deadline, history };
+    if (pairsAffordable(run, state, again) > 0) await runPhase(run, state, again, { again: true });
+  }
+}
+
+function phaseOf(run: Run, plan: PlanPhase, deadline: number): PhaseState {
   const strategy = run.persona.strategies.find((each) => each.name === plan.name);
   const tuner = run.tunerOf(plan.tuner ?? "");
   if (!strategy || !tuner)
     throw new Error(`the plan names an unknown strategy or tuner: ${plan.name}`);
-  await run.journal.append({ type: "phase-started", phase: plan.name, strategy: strategy.name });
-  const deadline = phaseDeadline(run, state, plan);
-  const phase: PhaseState = { plan, strategy, tuner, deadline, history: [] };
-  const because = await takeSteps(run, state, phase);
-  await run.journal.append({ type: "phase-finished", phase: plan.name, because });
+  return { plan, strategy, tuner, deadline, history: [] };
 }
 
-/** Asks the tuner until it is done or the phase's budget is; returns why it ended. */
-async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<string> {
-  let observation = await observeIncumbent(run, state, phase);
+interface PhaseEnd {
+  readonly because: string;
+  /** With more time it would have gone on. */
+  readonly cutShort: boolean;
+}
+
+async function runPhase(
+  run: Run,
+  state: RunState,
+  phase: PhaseState,
+  how: { readonly again?: true } = {},
+): Promise<PhaseEnd> {
+  const { name } = phase.plan;
+  const { strategy } = phase;
+  await run.journal.append({
+    type: "phase-started",
+    phase: name,
+    strategy: strategy.name,
+    ...how,
+  });
+  const end = await takeSteps(run, state, phase);
+  await run.journal.append({ type: "phase-finished", phase: name, because: end.because });
+  return end;
+}
+
+/** Asks the tuner until it is done or the phase's budget is. */
+async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<PhaseEnd> {
+  if (!hasTimeToLook(run, state, phase)) return cut("no time was left for it");
+  const first = await lookAtIncumbent(run, state, phase);
+  if (!first.seen) return ended(first.because);
+  let { observation } = first;
   for (let steps = 0; steps < run.limits.stepsMax; steps += 1) {
     throwIfAborted(run.signal);
     const step = phase.tuner.next({
       observation,
       history: phase.history,
       strategy: phase.strategy,
-      noiseFloor: noiseFloorOf(run, state, phase.strategy.objective),
+      noiseFloor: noiseFloorOf(run, state, phase.strategy),
       candidatesMax: run.plan.candidatesMax,
       constraints: run.persona.constraints,
       requestsPerSecond: state.requestsPerSecond,
@@ -75,26 +125,57 @@ async function takeSteps(run: Run, state: RunState, phase: PhaseState): Promise<
         ? {}
         : { saturationRequestsPerSecond: state.saturationRequestsPerSecond }),
     });
-    if (step.kind === "done") return step.because;
+    if (step.kind === "done") return ended(step.because);
     if (step.kind === "probe") {
-      if (run.clock.now() > phase.deadline) return "the phase's time is used up";
+      if (run.clock.now() > phase.deadline) return cut("the phase's time is used up");
       phase.history.push(await probe(run, state, phase, step));
       continue;
     }
     if (candidatesTried(phase.history) >= run.plan.candidatesMax) {
-      return `the budget of ${run.plan.candidatesMax} candidates is used up`;
+      return ended(`the budget of ${run.plan.candidatesMax} candidates is used up`);
     }
-    const pairsMax = pairsAffordable(run, state, phase.deadline);
-    if (pairsMax === 0)
-      return "the time left in this phase does not pay for a trial that could decide";
+    const pairsMax = pairsAffordable(run, state, phase);
+    if (pairsMax === 0) {
+      return cut("the time left in this phase does not pay for a trial that could decide");
+    }
     const decision = await tryCandidate(run, state, phase, step.candidate, pairsMax);
     phase.history.push({ kind: "trial", candidate: step.candidate, decision });
     if (decision.verdict === "keep") {
       await keepChanges(run, state, step.candidate.changes);
-      observation = await observeIncumbent(run, state, phase);
+      const next = await lookAtIncumbent(run, state, phase);
+      if (!next.seen) return ended(next.because);
+      ({ observation } = next);
     }
   }
-  return `stopped after ${run.limits.stepsMax} steps`;
+  return ended(`stopped after ${run.limits.stepsMax} steps`);
+}
+
+type Look =
+  | { readonly seen: true; readonly observation: unknown }
+  | { readonly seen: false; readonly because: string };
+
+/** Overload may be too much to look at anything, which is no failure of the run. */
+async function lookAtIncumbent(run: Run, state: RunState, phase: PhaseState): Promise<Look> {
+  try {
+    return { seen: true, observation: await observeIncumbent(run, state, phase) };
+  } catch (error) {
+    throwIfAborted(run.signal);
+    const isMeasuring = error instanceof PerfoptError && error.code === "cannot-measure";
+    if (!phase.strategy.overload || !isMeasuring) throw error;
+    await run.bench.restartArms();
+    return {
+      seen: false,
+      because: `the incumbent could not be measured under overload: ${messageOf(error)}`,
+    };
+  }
+}
+
+function ended(because: string): PhaseEnd {
+  return { because, cutShort: false };
+}
+
+function cut(because: string): PhaseEnd {
+  return { because, cutShort: true };
 }
 
 function candidatesTried(history: readonly Past[]): number {

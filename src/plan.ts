@@ -1,5 +1,5 @@
 /** Persona and tuners to a plan: the phases in order, what each may cost, and how long the run will take. Pure. */
-import type { CapacityPlan } from "./core/capacity.ts";
+import type { CapacityPlan, OverloadPlan } from "./core/capacity.ts";
 import type { Persona, Strategy } from "./core/persona.ts";
 import type { Plan, PlannedCapacity, PlanPhase } from "./core/plan.ts";
 import { formatDuration } from "./core/units.ts";
@@ -9,14 +9,17 @@ import { windowLengthMs } from "./limit/windows.ts";
 const WINDOW_OVERHEAD_MS = 800;
 /** Staging a candidate: restart, warm-up, and an index build. */
 const STAGING_MS = 8_000;
-const SATURATION_MS = 9_000;
+/** A closed loop until its rate has settled: 5 s where the service is warm, 14 s at the most. */
+const SATURATION_MS = 12_000;
 /** Fresh processes on both arms; the bundled service takes 2 to 3 s. */
-const RESTART_MS = 4_000;
+export const RESTART_MS = 4_000;
 /** What a service's job queue takes to be worked off after an overload. */
 const QUEUE_MS = 10_000;
 
 export const NOISE_PAIRS = 4;
 export const CONFIRM_PAIRS = 7;
+/** At the usual load, after a gain under overload is proven: for the persona's constraints. */
+export const USUAL_PAIRS = 5;
 /** Of the time that the phases could have, at most so much is set aside for capacity: what is proven matters more than what it adds up to. */
 const CAPACITY_SHARE = 0.4;
 /** A search of fewer windows would seldom find both ends of its bracket. */
@@ -45,12 +48,12 @@ export function planRun(persona: Persona, targetName: string, options: PlanOptio
     (strategy) => options.phases === undefined || options.phases.includes(strategy.name),
   );
   const costs = costsOf(persona);
-  const runnable = strategies.filter((strategy) => strategy.tuner !== undefined).length;
+  const running = strategies.filter((strategy) => strategy.tuner !== undefined);
+  const runnable = running.length;
   const capacity = capacityOf(persona, options.budgetMs);
   const capacityMs = capacity ? capacity.baselineMs + capacity.keptMs : 0;
   const fixedMs = SATURATION_MS + costs.noiseMs + costs.confirmMs + capacityMs;
   const perPhaseMs = runnable === 0 ? 0 : Math.max(0, options.budgetMs - fixedMs) / runnable;
-  const leastPhaseMs = windowMs(persona) + costs.pairMs * FIRST_LOOK_PAIRS + STAGING_MS;
   return {
     persona: persona.name,
     target: targetName,
@@ -63,14 +66,51 @@ export function planRun(persona: Persona, targetName: string, options: PlanOptio
     estimate: {
       leastMs: Math.min(
         options.budgetMs,
-        SATURATION_MS + costs.noiseMs + (capacity?.baselineMs ?? 0) + runnable * windowMs(persona),
+        SATURATION_MS +
+          costs.noiseMs +
+          (capacity?.baselineMs ?? 0) +
+          sumOf(running, (strategy) => lookMs(persona, strategy)),
       ),
       mostMs: Math.min(
         options.budgetMs,
-        fixedMs + runnable * leastPhaseMs * persona.budget.candidatesMax,
+        fixedMs +
+          sumOf(running, (strategy) => leastPhaseMs(persona, strategy)) *
+            persona.budget.candidatesMax,
       ),
     },
   };
+}
+
+function sumOf(strategies: readonly Strategy[], costOf: (strategy: Strategy) => number): number {
+  return strategies.reduce((sum, strategy) => sum + costOf(strategy), 0);
+}
+
+/** One look at the incumbent, under the phase's own load. */
+function lookMs(persona: Persona, { overload }: Strategy): number {
+  return overload ? overloadWindowMs(persona, overload) : windowMs(persona);
+}
+
+/** A look, and the shortest trial that could decide. */
+function leastPhaseMs(persona: Persona, strategy: Strategy): number {
+  const { pairMs } = costsOf(persona);
+  const { overload } = strategy;
+  const trialMs = overload
+    ? FIRST_LOOK_PAIRS * overloadPairMs(persona, overload) +
+      (persona.constraints.length > 0 ? RESTART_MS + USUAL_PAIRS * pairMs : 0)
+    : FIRST_LOOK_PAIRS * pairMs;
+  return lookMs(persona, strategy) + trialMs + STAGING_MS;
+}
+
+/** What one window of overload costs: what is too much waits until it is answered or times out, and the jobs are worked off. */
+function overloadWindowMs(persona: Persona, { factor, windowMs: lengthMs }: OverloadPlan): number {
+  const { timeoutMs, warmupMs } = persona.workload;
+  const tailMs = Math.min(timeoutMs, Math.max(0, factor - 1) * (warmupMs + lengthMs));
+  return costOfWindow(persona, lengthMs) + tailMs + QUEUE_MS;
+}
+
+/** What a pair of a phase under overload costs in milliseconds. */
+export function overloadPairMs(persona: Persona, overload: OverloadPlan): number {
+  return 2 * overloadWindowMs(persona, overload);
 }
 
 /** What pairs of this persona's windows cost in milliseconds. */
@@ -102,14 +142,9 @@ export function capacityCosts(
         USERS_CONFIRMATIONS * confirmationExtraMs(users)
       : 0,
     overloadMs: overload
-      ? // What is too much waits until it is answered or times out; light load before and after it.
-        costOfWindow(persona, overload.windowMs) +
-        Math.min(
-          persona.workload.timeoutMs,
-          (overload.factor - 1) * (persona.workload.warmupMs + overload.windowMs),
-        ) +
-        2 * costOfWindow(persona, windowLengthMs("settle", overload.windowMs, [])) +
-        QUEUE_MS
+      ? // Light load before and after it.
+        overloadWindowMs(persona, overload) +
+        2 * costOfWindow(persona, windowLengthMs("settle", overload.windowMs, []))
       : 0,
   };
 }

@@ -13,10 +13,26 @@ export interface Fault {
   readonly redisMemory?: string;
 }
 
-/** Rates at which two cores show the fault; of `queue-overload` and `cpu` they are more than the service can do. */
+/** Services with the same sicknesses on one seeded database. */
+export interface FaultSet {
+  /** Of their target files: a seeded database is kept by this name. */
+  readonly name: string;
+  /** Files of this folder. */
+  readonly service: string;
+  readonly seed: string;
+  readonly redisPolicy: string;
+  readonly faults: readonly Fault[];
+  /** As target files have it. */
+  readonly workload: (fault: Fault) => object;
+}
+
+/**
+ * Rates at which two cores show the fault; of `queue-overload` and `cpu` they are more than the service can do. That of `pool-starved` is
+ * a share of what its one connection can do, on whatever machine.
+ */
 export const faults: readonly Fault[] = [
   { name: "healthy", expected: "none", rate: "60" },
-  { name: "pool-starved", expected: "pool-starved", rate: "200", env: { POOL_MAX: "1" } },
+  { name: "pool-starved", expected: "pool-starved", rate: "70%", env: { POOL_MAX: "1" } },
   { name: "slow-query", expected: "slow-query", rate: "25" },
   { name: "loop-blocked", expected: "loop-blocked", rate: "15" },
   { name: "gc", expected: "gc", rate: "80" },
@@ -31,6 +47,18 @@ const OWNERS = 6_000;
 /** Few, so that a healthy cache has them all after a moment; the evicting one is asked for more than it can hold. */
 const HOT_OWNERS = 300;
 
+export const firstSet: FaultSet = {
+  name: "doctor-faults",
+  service: "service.mjs",
+  seed: "seed.mjs",
+  redisPolicy: "allkeys-lru",
+  faults,
+  workload: ({ name }) => ({
+    parameters: { owner: { int: { min: 1, max: name === "redis" ? OWNERS : HOT_OWNERS } } },
+    requests: [{ name: "ask", weight: 1, method: "GET", path: "/${owner}" }],
+  }),
+};
+
 export interface FaultPlace {
   readonly folder: string;
   readonly scale: "small" | "full";
@@ -38,21 +66,26 @@ export interface FaultPlace {
 }
 
 /** Writes the target file of one fault; returns its path. */
-export async function writeTarget(fault: Fault, place: FaultPlace): Promise<string> {
+export async function writeTarget(
+  fault: Fault,
+  place: FaultPlace,
+  set: FaultSet = firstSet,
+): Promise<string> {
   await mkdir(place.folder, { recursive: true });
   const path = join(place.folder, `${fault.name}.yaml`);
-  await writeFile(path, stringify(targetOf(fault, place)));
+  await writeFile(path, stringify(targetOf(fault, place, set)));
   return path;
 }
 
-function targetOf({ name, env = {}, redisMemory = "64mb" }: Fault, place: FaultPlace) {
+function targetOf(fault: Fault, place: FaultPlace, set: FaultSet) {
+  const { name, env = {}, redisMemory = "64mb" } = fault;
   return {
     // One name: the seeded database is the same for all.
-    name: "doctor-faults",
+    name: set.name,
     title: `Fault service: ${name}`,
     description: "A small service that is sick on purpose.",
     service: {
-      start: "node service.mjs",
+      start: `node ${set.service}`,
       directory: import.meta.dirname,
       env: {
         PORT: "${port}",
@@ -76,6 +109,7 @@ function targetOf({ name, env = {}, redisMemory = "64mb" }: Fault, place: FaultP
           eventLoopUtilization: "event_loop_utilization",
           gcSeconds: "gc_seconds_total",
           gcCount: "gc_total",
+          gcMajorCount: 'gc_total{kind="major"}',
           outgoingSecondsSum: "outgoing_seconds_sum",
           outgoingCount: "outgoing_seconds_count",
           queueWaiting: "jobs_waiting",
@@ -84,26 +118,22 @@ function targetOf({ name, env = {}, redisMemory = "64mb" }: Fault, place: FaultP
         },
         histograms: {
           fileProbeSeconds: "file_probe_seconds",
+          gcPauseSeconds: "gc_pause_seconds",
           jobWaitSeconds: "job_wait_seconds",
           jobServiceSeconds: "job_service_seconds",
         },
       },
     },
     postgres: { embedded: { database: "faults", settings: { shared_buffers: "128MB" } } },
-    redis: { local: { settings: { maxmemory: redisMemory, "maxmemory-policy": "allkeys-lru" } } },
+    redis: { local: { settings: { maxmemory: redisMemory, "maxmemory-policy": set.redisPolicy } } },
     seed: {
-      command: "node seed.mjs ${scale}",
+      command: `node ${set.seed} \${scale}`,
       directory: import.meta.dirname,
       scales: ["small", "full"],
       default: place.scale,
       quick: "small",
     },
     knobs: {},
-    workloads: {
-      ask: {
-        parameters: { owner: { int: { min: 1, max: name === "redis" ? OWNERS : HOT_OWNERS } } },
-        requests: [{ name: "ask", weight: 1, method: "GET", path: "/${owner}" }],
-      },
-    },
+    workloads: { ask: set.workload(fault) },
   };
 }

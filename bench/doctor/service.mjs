@@ -1,6 +1,5 @@
 // A small HTTP service on PostgreSQL and Redis whose sickness is chosen by FAULT: real work of the wrong kind, no pretence.
 import { pbkdf2, pbkdf2Sync } from "node:crypto";
-import { stat } from "node:fs";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
 import { Redis } from "ioredis";
@@ -12,7 +11,7 @@ const pool = new Pool({ connectionString: DATABASE_URL, max: Number(process.env.
 const redis = new Redis(REDIS_URL);
 const queueRedis = new Redis(REDIS_URL);
 const derive = promisify(pbkdf2);
-const meters = instruments({ pool, redis });
+const meters = instruments({ pool, waitingJobs: () => redis.llen("jobs") });
 const PROBE_MS = 50;
 
 async function connected(use) {
@@ -54,6 +53,15 @@ function report(id) {
   });
 }
 
+/** One that keeps its connection while a quick neighbour is told of it. */
+function reportTold(id) {
+  return connected(async (client) => {
+    const { rows } = await client.query(BY_OWNER("items"), [id]);
+    await upstream(12);
+    return JSON.stringify((await client.query(BY_OWNER("items"), [id + rows.length])).rows);
+  });
+}
+
 let requests = 0;
 
 async function blocking(id) {
@@ -85,9 +93,10 @@ function counting(id) {
   return JSON.stringify(Object.fromEntries(words));
 }
 
-async function upstream() {
+/** Without a number it is slow. */
+async function upstream(ms = "") {
   const started = performance.now();
-  const text = await (await fetch(UPSTREAM_URL)).text();
+  const text = await (await fetch(`${UPSTREAM_URL}${ms}`)).text();
   meters.outgoing.observe((performance.now() - started) / 1000);
   return text;
 }
@@ -114,7 +123,7 @@ async function work() {
 
 const HANDLERS = {
   healthy: item,
-  "pool-starved": report,
+  "pool-starved": reportTold,
   "slow-query": async (id) => JSON.stringify((await query(BY_OWNER("events"), [id])).rows),
   "loop-blocked": blocking,
   gc: churning,
@@ -122,17 +131,14 @@ const HANDLERS = {
   libuv: async (id) => (await derive(String(id), "salt", 24_000, 64, "sha512")).toString("hex"),
   "queue-overload": enqueue,
   cpu: async (id) => counting(id),
-  "slow-upstream": upstream,
+  "slow-upstream": () => upstream(),
 };
 
 const handler = HANDLERS[FAULT];
 if (!handler) throw new Error(`there is no fault ${FAULT}`);
 if (FAULT === "queue-overload") void work();
 
-setInterval(() => {
-  const started = performance.now();
-  stat(import.meta.filename, () => meters.probe.observe((performance.now() - started) / 1000));
-}, PROBE_MS).unref();
+meters.probing(PROBE_MS);
 
 async function answer(request, response) {
   try {

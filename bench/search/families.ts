@@ -9,8 +9,10 @@ export interface Instance {
   readonly truth: (values: Values) => number;
   /** The highest truth there is. */
   readonly optimum: number;
-  /** Of a cliff: the last value of the only knob that works. */
+  /** Of a cliff: the last value of the only knob that works; all past it do not. */
   readonly limit?: number;
+  /** Those below the limit are past it, not those above. */
+  readonly isBelow?: true;
 }
 
 export interface Family {
@@ -18,17 +20,17 @@ export interface Family {
   readonly instance: (seed: number) => Instance;
 }
 
-type Random = ReturnType<typeof randomFrom>;
+export type Random = ReturnType<typeof randomFrom>;
 
 /** Throughput by the value of one knob, its highest about 1. */
-type Curve = (value: number) => number;
+export type Curve = (value: number) => number;
 
-interface Shape {
+export interface Shape {
   readonly knob: SearchKnob;
   readonly curve: Curve;
 }
 
-const pool = (random: Random): Shape => {
+export const pool = (random: Random): Shape => {
   const sigma = between(random, 0.01, 0.15);
   const kappa = logBetween(random, 0.0005, 0.01);
   return {
@@ -38,7 +40,7 @@ const pool = (random: Random): Shape => {
 };
 
 /** Time an item: a call's overhead shared, its own work, and what grows with the batch (locks, log bursts). */
-const batch = (random: Random): Shape => {
+export const batch = (random: Random): Shape => {
   const call = logBetween(random, 30, 600);
   const growth = logBetween(random, 0.0003, 0.006);
   return {
@@ -53,9 +55,13 @@ const workers = (random: Random): Shape => {
   const cost = between(random, 0.05, 0.4);
   return {
     knob: { id: "workers", start: 4, min: 1, max: 64 },
-    curve: (n) => n / (1 + (n / cores) ** 3) ** (1 / 3) / (1 + cost * Math.max(0, n / cores - 1)),
+    curve: oversubscribed(cores, cost),
   };
 };
+
+function oversubscribed(cores: number, cost: number): Curve {
+  return (n) => n / (1 + (n / cores) ** 3) ** (1 / 3) / (1 + cost * Math.max(0, n / cores - 1));
+}
 
 /** Goodput by the bound of a queue: too short and bursts are refused, too long and answers come too late to count. */
 const queue = (random: Random): Shape => {
@@ -74,21 +80,17 @@ export const smooth: readonly Family[] = Object.entries(shapes).map(([name, shap
   instance: (seed) => ofOne(shape(randomFrom(seed))),
 }));
 
-/** x0.3 past a limit (out of memory, out of connections) above the start, of 1 to 3 times the best value. */
-export const cliff = cut("cliff", 1, 3);
-/** The same where the limit always comes before the best: what is recommended has to keep its distance and pays for it. */
-export const earlyCliff = cut("cliff before the top", 0.4, 1);
-
-function cut(name: string, nearest: number, furthest: number): Family {
+/** Processes or workers on few cores, of whole numbers up to `max`; the present value is any of them. */
+export function counts(max: number): Family {
   return {
-    name,
+    name: `1 to ${max}`,
     instance: (seed) => {
       const random = randomFrom(seed);
-      const { knob, curve } = (seed % 2 === 0 ? pool : batch)(random);
-      const drawn = logBetween(random, nearest, furthest) * bestOf({ knob, curve });
-      const limit = Math.floor(Math.max(1.2 * knob.start, drawn));
-      const fallen = (value: number) => (value > limit ? 0.3 : 1) * curve(value);
-      return { ...ofOne({ knob, curve: fallen }), limit };
+      const cores = logBetween(random, 1, max);
+      const cost = between(random, 0.05, 0.4);
+      const start = 1 + Math.floor(random.uniform() * max);
+      const curve = oversubscribed(cores, cost);
+      return ofOne({ knob: { id: "processes", start, min: 1, max }, curve });
     },
   };
 }
@@ -194,7 +196,7 @@ export function withRandomStart({ name, instance }: Family): Family {
   };
 }
 
-function ofOne({ knob, curve }: Shape): Instance {
+export function ofOne({ knob, curve }: Shape): Instance {
   const truth = (values: Values) => curve(values[knob.id] ?? knob.start);
   return { knobs: [knob], truth, optimum: curve(bestOf({ knob, curve })) };
 }
@@ -204,7 +206,7 @@ function normalised(shape: Shape): Shape {
   return { knob: shape.knob, curve: (value) => shape.curve(value) / top };
 }
 
-function bestOf({ knob, curve }: Shape): number {
+export function bestOf({ knob, curve }: Shape): number {
   let best = knob.min;
   for (let value = knob.min; value <= knob.max; value += 1) {
     if (curve(value) > curve(best)) best = value;
@@ -250,7 +252,7 @@ function between(random: Random, low: number, high: number): number {
   return low + (high - low) * random.uniform();
 }
 
-function logBetween(random: Random, low: number, high: number): number {
+export function logBetween(random: Random, low: number, high: number): number {
   return low * (high / low) ** random.uniform();
 }
 

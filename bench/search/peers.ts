@@ -66,6 +66,19 @@ export const gridOfEight: Peer = function* (knobs) {
   }
 };
 
+/** Every whole value of one knob, those nearest to the present one first; then all of them again. */
+export const everyValue: Peer = function* (knobs) {
+  const [knob] = knobs;
+  if (!knob) return;
+  const values = Array.from({ length: knob.max - knob.min + 1 }, (_, index) => knob.min + index);
+  const away = (value: number) => Math.abs(value - knob.start);
+  for (;;) {
+    for (const value of values.toSorted((a, b) => away(a) - away(b))) {
+      if (value !== knob.start) yield { [knob.id]: value };
+    }
+  }
+};
+
 /** Doubles or halves one knob after the other, goes where it is better, and halves its step when nothing is. */
 export const hillClimbing: Peer = function* (knobs, startMeasured) {
   let best = presentOf(knobs);

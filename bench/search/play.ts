@@ -22,8 +22,13 @@ export interface Game {
   readonly harmful: number;
   /** Proposals at or past a value that was bad twice. */
   readonly violations: number;
-  /** Proposals past the true limit of a cliff, after a value past it was measured twice. */
+  /** Those, and the ones at or past a bad value after another bad one nearer to the limit. */
+  readonly trespasses: number;
+  /** Proposals past the true limit of a cliff, but nearer to it than any such value. */
   readonly bracketing: number;
+  /** Whether what it recommends after 12 trials lies past the limit of a cliff, and how far before it, as a logarithm. */
+  readonly isPast: boolean;
+  readonly room: number;
 }
 
 export type Strategy = (
@@ -50,7 +55,15 @@ export function play(
     (_, index) => 1 - instance.truth(recommended(index + 1)) / instance.optimum,
   );
   const harmful = tried.filter((values) => instance.truth(values) < HARMFUL * startTruth).length;
-  return { regrets, trials: tried.length, harmful, ...pastLimit(instance, tried) };
+  const room = roomBefore(instance, recommended(12));
+  return {
+    regrets,
+    trials: tried.length,
+    harmful,
+    ...pastLimit(instance, tried),
+    isPast: room < 0,
+    room,
+  };
 }
 
 /** A logarithm's noise from window to window, a drift that all windows share, and now and then a slow one. */
@@ -68,25 +81,39 @@ function noiseOf(cv: number, seed: number): () => number {
   };
 }
 
-function pastLimit(
-  { knobs, limit }: Instance,
-  tried: readonly Values[],
-): Pick<Game, "violations" | "bracketing"> {
+function roomBefore({ knobs, limit, isBelow }: Instance, values: Values): number {
   const [knob] = knobs;
-  if (limit === undefined || !knob) return { violations: 0, bracketing: 0 };
+  if (limit === undefined || !knob) return Number.POSITIVE_INFINITY;
+  const room = Math.log(limit / (values[knob.id] ?? knob.start));
+  return isBelow ? -room : room;
+}
+
+function pastLimit(
+  { knobs, limit, isBelow }: Instance,
+  tried: readonly Values[],
+): Pick<Game, "violations" | "trespasses" | "bracketing"> {
+  const [knob] = knobs;
+  if (limit === undefined || !knob) return { violations: 0, trespasses: 0, bracketing: 0 };
   let violations = 0;
+  let trespasses = 0;
   let bracketing = 0;
+  let twice = Number.POSITIVE_INFINITY;
+  const sign = isBelow ? -1 : 1;
   let boundary = Number.POSITIVE_INFINITY;
   const seen = new Set<number>();
   for (const values of tried) {
-    const value = values[knob.id] ?? knob.start;
-    if (value <= limit) continue;
-    if (value >= boundary) violations += 1;
+    const value = sign * (values[knob.id] ?? knob.start);
+    if (value <= sign * limit) continue;
+    if (value >= twice) violations += 1;
+    if (value >= boundary) trespasses += 1;
     else if (Number.isFinite(boundary)) bracketing += 1;
+    // Two bad values, or one twice: from the further one on there is nothing to look for.
+    if (seen.has(value)) twice = Math.min(twice, value);
     if (seen.has(value)) boundary = Math.min(boundary, value);
+    else if (seen.size > 0) boundary = Math.min(boundary, Math.max(value, ...seen));
     seen.add(value);
   }
-  return { violations, bracketing };
+  return { violations, trespasses, bracketing };
 }
 
 export function ours(mode: "local" | "scout" = "local"): Strategy {

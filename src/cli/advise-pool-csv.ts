@@ -22,6 +22,8 @@ interface Column {
 
 interface Layout {
   readonly subject: PoolSubject;
+  /** As the file has them; columns without a meaning, and of two with the same the second, are not used. */
+  readonly unused: readonly string[];
   readonly columns: readonly Column[];
 }
 
@@ -37,15 +39,15 @@ const SUBJECTS: readonly (readonly [RegExp, PoolSubject])[] = [
 ];
 const FIELDS: readonly (readonly [RegExp, Field])[] = [
   [
-    /^(?:throughput|tps|rps|qps|x|per_?second|requests_per_second|transactions_per_second|requests_s|rate)$/,
+    /^(?:x|rate|tps|rps|qps|per_?second|throughput|(?:throughput_)?(?:req|requests|tx|transactions|queries)_(?:per_)?(?:s|sec|second)|throughput_(?:per_)?(?:s|sec|second))$/,
     "throughput",
   ],
   [
-    /^(?:response|latency|mean|avg|average|response_?time|mean_?latency|latency_(?:mean|avg|average))$/,
+    /^(?:mean|avg|average|(?:(?:mean|avg|average)_?)?(?:response|response_?time|latency)|(?:response|latency)_(?:mean|avg|average))$/,
     "response",
   ],
-  [/^(?:latency_)?p95$/, "p95"],
-  [/^(?:latency_)?p99$/, "p99"],
+  [/^(?:(?:latency|response)_)?p95$|^p95_(?:latency|response)$/, "p95"],
+  [/^(?:(?:latency|response)_)?p99$|^p99_(?:latency|response)$/, "p99"],
   [/^(?:pool_)?wait$/, "wait"],
   [/^in_?use$/, "inUse"],
 ];
@@ -74,7 +76,15 @@ function poolCsvOf(csv: string, name: string): PoolCsv {
   };
 }
 
-function caveatsOf({ subject, columns }: Layout): readonly string[] {
+function caveatsOf(layout: Layout): readonly string[] {
+  const { unused } = layout;
+  return [
+    ...littleCaveats(layout),
+    ...(unused.length === 0 ? [] : [`columns that were not used: ${unused.join(", ")}`]),
+  ];
+}
+
+function littleCaveats({ subject, columns }: Layout): readonly string[] {
   if (subject === "pool") {
     return [
       "Little's law cannot check a sweep of pool sizes that does not say how many requests were under way",
@@ -143,12 +153,12 @@ function layoutOf({ cells, line }: Line, name: string): Layout {
     if (columns.length < 2) {
       throw bad(`${name}:${line}: expected at least two columns, found ${columns.length}`, WANTED);
     }
-    return { subject: "connections", columns };
+    return { subject: "connections", columns, unused: [] };
   }
   const names = cells.map((cell) =>
     cell
       .toLowerCase()
-      .replaceAll(/[\s().-]+/g, "_")
+      .replaceAll(/[\s()[\]./-]+/g, "_")
       .replaceAll(/^_|_$/g, ""),
   );
   const subjects = names.map((each) => SUBJECTS.find(([pattern]) => pattern.test(each))?.[1]);
@@ -162,9 +172,26 @@ function layoutOf({ cells, line }: Line, name: string): Layout {
     ...(columns.some(({ field }) => field === "throughput") ? [] : ["throughput (or tps, rps)"]),
   ];
   if (subject === undefined || missing.length > 0) {
-    throw bad(`${name}:${line}: the header names no column ${missing.join(" and none ")}`, WANTED);
+    throw bad(
+      `${name}:${line}: the header names no column ${missing.join(" and none ")}; it has ${cells.map(shortened).join(", ")}`,
+      WANTED,
+    );
   }
-  return { subject, columns };
+  return { subject, columns, unused: unusedOf(cells, columns) };
+}
+
+/** A value is read from the first column of its meaning. */
+function unusedOf(cells: readonly string[], columns: readonly Column[]): readonly string[] {
+  return cells
+    .filter((_, index) => {
+      const field = columns[index]?.field;
+      return field === undefined || columns.findIndex((each) => each.field === field) !== index;
+    })
+    .map(shortened);
+}
+
+function shortened(cell: string): string {
+  return `"${cell.length > 40 ? `${cell.slice(0, 40)}...` : cell}"`;
 }
 
 /** A time may say its unit: response_ms, p95_s, latency_us; milliseconds where it says none. */

@@ -116,8 +116,12 @@ async function sweepPool(session: Session): Promise<PoolAdvice> {
     });
     return measurementOf(sample, { size, underWay: senders, connections: size * pool.processes });
   };
-  const of = "connections";
-  const measurements = await runSweep(plan, measure, { progress, signal: context.signal, of });
+  const measurements = await runSweep(plan, measure, {
+    progress,
+    signal: context.signal,
+    of: "connections",
+    one: "connection",
+  });
   const advice = advisePool({ ...question, measurements });
   const leftMs = (told.budgetMs ?? BUDGET_MS) - (performance.now() - started);
   if (leftMs <= plan.eachMs - windowMs + idleWindowMs(told)) return advice;

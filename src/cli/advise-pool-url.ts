@@ -20,6 +20,9 @@ const START_UP_MS = 5_000;
 const USERS_MOST = 128;
 const USERS_FEWEST = 16;
 
+/** What the sizes count, and one of it. */
+const REQUESTS = { of: "requests at a time", one: "request at a time" };
+
 export async function sweepUrl(
   context: Context,
   options: PoolOptions,
@@ -75,8 +78,8 @@ export async function sweepUrl(
       const connections = present === undefined ? undefined : present * processes;
       return measurementOf(sample, { size, underWay: size, connections });
     };
-    const of = "requests at a time";
-    const measurements = await runSweep(plan, measure, { progress, signal: context.signal, of });
+    const { signal } = context;
+    const measurements = await runSweep(plan, measure, { progress, signal, ...REQUESTS });
     return advisePool({
       source: redactSecrets(url),
       subject: "users",

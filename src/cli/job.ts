@@ -6,7 +6,7 @@ import type { Plan } from "../core/plan.ts";
 import type { TargetFile } from "../core/target-file.ts";
 import { formatDuration, parseDuration } from "../core/units.ts";
 import { endpointsOf } from "../core/workload.ts";
-import { planRun } from "../plan.ts";
+import { planRun, USUAL_PAIRS } from "../plan.ts";
 import { listPersonas } from "../profiles/persona.ts";
 import { loadTarget } from "../profiles/target.ts";
 import { tunerOf } from "../tuners/index.ts";
@@ -224,6 +224,7 @@ export function planText(job: Job, plan: Plan): string {
     planTable(plan),
     `A trial measures incumbent and candidate in pairs of ${formatDuration(plan.windowMs)} windows, at most ${plan.pairsMax} pairs; at most ${plan.candidatesMax} candidates a phase.`,
     ...tasksText(tasksOf(persona, target)),
+    ...overloadText(persona, plan),
     ...capacityText(plan),
     `Time: ${formatDuration(plan.estimate.leastMs)} when nothing is worth trying, at most ${formatDuration(plan.estimate.mostMs)}; starting and seeding come on top the first time.`,
   ].join("\n");
@@ -235,6 +236,20 @@ function tasksText(tasks: readonly string[]): readonly string[] {
   return [
     `Beside the requests, windows do ${tasks.join(", ")}, or those of them that a phase names; a window goes on until each was done once, so that fewer pairs may fit than are planned.`,
   ];
+}
+
+function overloadText({ strategies, constraints }: Persona, { phases }: Plan): readonly string[] {
+  return strategies.flatMap(({ name, title, overload }) => {
+    const runs = phases.some((phase) => phase.name === name && phase.tuner !== undefined);
+    if (!overload || !runs) return [];
+    const usual =
+      constraints.length > 0
+        ? `; of a candidate that is proven better there, the constraints are judged in ${USUAL_PAIRS} more pairs at the usual load`
+        : "";
+    return [
+      `All windows of ${title} are overload: ${formatDuration(overload.windowMs)} at ${overload.factor} times what the baseline completes${usual}.`,
+    ];
+  });
 }
 
 function capacityText({ capacity }: Plan): readonly string[] {

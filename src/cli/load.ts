@@ -53,7 +53,6 @@ export const BUSY_MACHINE =
 
 /** Samples with more failed requests than this are invalid (research/load-gate.md section 3). */
 const ERROR_RATE_MAX = 0.01;
-const CONNECTIONS = 64;
 const LAG_SHARE_OF_GOAL = 0.05;
 /** A service that is used and does not drown: near saturation latency is queueing. */
 const SHARE_OF_SATURATION = 0.4;
@@ -153,7 +152,6 @@ export function requestOf(
   return {
     workload: plan.workload,
     timeoutMs: plan.timeoutMs,
-    connections: CONNECTIONS,
     errorRateMax: ERROR_RATE_MAX,
     lagMsMax: plan.lagMsMax,
     foreignWorkKnown: !plan.busyMachine && startsEverything(target),

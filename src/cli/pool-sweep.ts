@@ -40,7 +40,7 @@ const ROUNDS_MOST = 5;
 const ROUNDS_WANTED = 2;
 /** Of a measured size: nearer ones say nothing new. */
 const SAME_SIZE = 0.15;
-/** So many measurements without a single answer are enough. */
+/** So many measurements without a single answer are enough, the largest size among them: too small a pool may wait for itself. */
 const HOPELESS = 2;
 /** So many measurements spoiled by other work on the machine, and no other, are enough. */
 const DISTURBED = 3;
@@ -80,7 +80,10 @@ export function planSweep(wish: SweepWish): SweepPlan {
 export function planInWords({ sizes, rounds, eachMs, budgetMs }: SweepPlan, of: string): string {
   const all = sizes.length * rounds * eachMs;
   const rounded = Math.round(all / 1_000) * 1_000;
-  return `Sweep of ${of}: ${sizes.join(", ")}; ${rounds} ${rounds === 1 ? "round" : "rounds"} in random order, about ${formatDuration(rounded)} (--budget ${formatDuration(budgetMs)}).`;
+  const plan = `Sweep of ${of}: ${sizes.join(", ")}; ${rounds} ${rounds === 1 ? "round" : "rounds"} in random order, about ${formatDuration(rounded)} of the ${formatDuration(budgetMs)} left of --budget.`;
+  if (rounds > 1) return plan;
+  const missing = Math.ceil(Math.max(0, ROUNDS_WANTED * all - budgetMs) / 1_000);
+  return `${plan} One round says nothing of how much sizes scatter, so that the answer will be UNCLEAR: ${missing} s more of --budget pay for two.`;
 }
 
 /** Even steps on a logarithmic scale, moved to the wanted sizes where those are near. */
@@ -113,7 +116,14 @@ export async function runSweep(
     progress,
     signal,
     of,
-  }: { readonly progress: Progress; readonly signal: AbortSignal; readonly of: string },
+    one,
+  }: {
+    readonly progress: Progress;
+    readonly signal: AbortSignal;
+    /** What sizes count, and one of it. */
+    readonly of: string;
+    readonly one: string;
+  },
 ): Promise<readonly PoolMeasurement[]> {
   const started = performance.now();
   const random = xoroshiro128plus(plan.seed);
@@ -128,10 +138,12 @@ export async function runSweep(
         progress.print(`the budget is used up after ${measured.length} of ${all} measurements`);
         return measured;
       }
-      progress.say(`measurement ${measured.length + 1} of ${all}: ${size} ${of}`);
+      progress.say(
+        `measurement ${measured.length + 1} of ${all}: ${size} ${size === 1 ? one : of}`,
+      );
       const result = await orInvalid(size, signal, () => measure(size, plan.seed + round));
       measured.push({ ...result, from: `measurement ${measured.length + 1}` });
-      if (measured.length === HOPELESS) refuseHopeless(measured);
+      if (measured.length >= HOPELESS) refuseHopeless(measured, Math.max(...plan.sizes), one);
       if (measured.length === DISTURBED) refuseDisturbed(measured);
     }
   }
@@ -139,12 +151,15 @@ export async function runSweep(
 }
 
 /** A service that answers nothing at any size is not there, or is asked for the wrong thing. */
-function refuseHopeless(measured: readonly PoolMeasurement[]): void {
+function refuseHopeless(measured: readonly PoolMeasurement[], largest: number, one: string): void {
   if (measured.some(({ throughput }) => throughput > 0)) return;
+  const last = measured.find(({ size }) => size === largest);
+  if (!last) return;
+  const sizes = [...new Set(measured.map(({ size }) => size))].toSorted((a, b) => a - b);
   throw new PerfoptError(
     "cannot-measure",
-    `no request succeeded: ${measured[0]?.invalidBecause?.join("; ") ?? "nothing was answered"}`,
-    "check that the service runs, and send one of the requests by hand",
+    `no request succeeded with ${sizes.join(", ")}: ${last.invalidBecause?.join("; ") ?? "nothing was answered"}`,
+    `check that the service runs, and send one of the requests by hand${one === "connection" ? "; where one holds several connections at once, give larger --sizes" : ""}`,
   );
 }
 

@@ -62,7 +62,9 @@ function showEvent(event: RunEvent, context: Context, print: (text: string) => v
       print(noiseLine(event));
       return;
     case "phase-started":
-      print(`\n${style.strong(`Phase: ${event.strategy}`)}`);
+      print(
+        `\n${style.strong(`Phase: ${event.strategy}`)}${event.again ? ", gone on with in the time that the others left" : ""}`,
+      );
       return;
     case "trial-started":
       print(`  candidate: ${event.candidate.hypothesis}`);

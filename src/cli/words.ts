@@ -74,7 +74,7 @@ export function capacityLines({
     ...(users ? [`  users: ${users.detail}`] : []),
     ...(overload
       ? [
-          `  overload: ${formatQuantity("per-second", overload.goodputPerSecond)} of goodput at ${formatQuantity("per-second", overload.requestsPerSecondOffered)} offered (peak ${formatQuantity("per-second", overload.peakPerSecond)}), ${formatRatio(overload.rejectedShare)} rejected, ${formatRatio(overload.failedShare)} failed`,
+          `  overload: ${formatQuantity("per-second", overload.goodputPerSecond)} of goodput${overload.withinMs === undefined ? "" : ` (within ${formatDuration(overload.withinMs)} of being due)`} at ${formatQuantity("per-second", overload.requestsPerSecondOffered)} offered (peak ${formatQuantity("per-second", overload.peakPerSecond)}), ${formatRatio(overload.rejectedShare)} rejected, ${formatRatio(overload.failedShare)} failed`,
         ]
       : []),
   ].join("\n");

@@ -18,10 +18,13 @@ export interface UsersPlan {
   readonly windowsMax: number;
 }
 
+/** Load beyond what the service can do, on purpose: in a capacity block, or as the load of a phase. */
 export interface OverloadPlan {
   /** Of the baseline's saturation rate: 2 is twice what it can do. The same for before and after. */
   readonly factor: number;
   readonly windowMs: number;
+  /** A good answer counts when it is complete so long after the request was due; absent: when it came before the window's end or soon after. */
+  readonly withinMs?: number;
 }
 
 /** A part that could not be measured is absent; `unmeasured` says why. */
@@ -36,6 +39,10 @@ export interface OverloadResult {
   readonly requestsPerSecondOffered: number;
   /** Answers of status 2xx and 3xx that came in time: a backlog that is answered after the window is no goodput of it. */
   readonly goodputPerSecond: number;
+  /** Within which time of its due time an answer counted; absent: by the window's end or soon after. */
+  readonly withinMs?: number;
+  /** Good answers that came later than that, over all; absent where it is. */
+  readonly lateShare?: number;
   /** What a closed loop got through of the same configuration: the peak that goodput is held against. */
   readonly peakPerSecond: number;
   /** Answers 429 and 503 over all. */

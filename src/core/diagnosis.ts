@@ -15,6 +15,7 @@ export const bottlenecks = [
   "slow-upstream",
   "pool-starved",
   "queue-overload",
+  "request-limit",
 ] as const;
 
 export type Bottleneck = (typeof bottlenecks)[number];
@@ -99,6 +100,9 @@ export interface Diagnosis {
   readonly headline: string;
   /** Of `host` and `unknown`: why nothing is diagnosed. */
   readonly because: readonly string[];
+  /** What stands beside the verdict: of a busy machine that was not judged, how busy it was. Absent where there is nothing to say. */
+  readonly remarks?: readonly string[];
+  /** `low` where part of the evidence was not measured, or a busy machine was not judged. */
   readonly certainty: "high" | "low";
   /** The diagnosis first, then what else was found, symptoms last. */
   readonly findings: readonly Finding[];

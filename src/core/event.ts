@@ -67,7 +67,13 @@ export type RunEvent =
       readonly detectable: number;
       readonly pairs: number;
     }
-  | { readonly type: "phase-started"; readonly phase: string; readonly strategy: string }
+  | {
+      readonly type: "phase-started";
+      readonly phase: string;
+      readonly strategy: string;
+      /** It had ended for want of time, and goes on in what the others left. */
+      readonly again?: true;
+    }
   | {
       readonly type: "observed";
       readonly phase: string;

@@ -1,8 +1,8 @@
 /** What a window beyond the capacity was good for: the good answers that came in time, and whether the generator sent what it should. */
 import type { LoadResult } from "./sample.ts";
 
-/** Of the window: requests that leave later than this are no longer the load that was asked for. */
-const LAG_SHARE_MAX = 0.02;
+/** Of the length of a window beyond the capacity: requests that leave later than this are no longer the load that was asked for. */
+export const LAG_SHARE_MAX = 0.02;
 
 export function isGood(status: number): boolean {
   return status >= 200 && status < 400;
@@ -21,13 +21,19 @@ export function answersOf({ statuses }: LoadResult, counts: (status: number) => 
   );
 }
 
+/** Of status 2xx and 3xx: those that came within the limit of an overload, where the window was asked to count them, else all. */
+export function goodAnswersOf(load: LoadResult): number {
+  return load.goodInTime ?? answersOf(load, isGood);
+}
+
 /**
- * Good answers a second, of those that came in time: a service that lets everything wait answers all of it in the end, and is not
- * faster for that. Which of the answers were late is not known one by one, so that all the others count as having been in time, as
- * rejects are: a low estimate.
+ * Good answers a second, of those that came in time, one by one where the window was asked to count them. Else: a service that lets
+ * everything wait answers all of it in the end, and is not faster for that. Which of the answers were late is not known one by one, so
+ * that all the others count as having been in time, as rejects are: a low estimate.
  */
 export function goodputOf(load: LoadResult): number {
-  const good = answersOf(load, isGood);
+  const good = goodAnswersOf(load);
+  if (load.goodInTime !== undefined) return (good * 1_000) / load.windowMs;
   const others = answersOf(load, () => true) - good;
   const seconds = load.windowMs / 1_000;
   return Math.min(good / seconds, Math.max(0, load.requestsPerSecondReached - others / seconds));

@@ -19,6 +19,7 @@ export const knobRoles = [
   "redis-policy",
   "http-etag",
   "http-max-age",
+  "requests-in-flight",
   "async-workers",
   "queue-limit",
   "job-priorities",

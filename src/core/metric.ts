@@ -29,6 +29,12 @@ const capacity = [
     unit: "count",
     better: "higher",
   },
+  {
+    id: "api.goodputUnderOverload",
+    title: "goodput under overload, of the peak",
+    unit: "ratio",
+    better: "higher",
+  },
 ] as const satisfies readonly PlannedMetric[];
 
 export type CapacityMetricId = (typeof capacity)[number]["id"];

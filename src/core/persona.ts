@@ -1,5 +1,5 @@
 /** A persona: who is served, what counts as good for them, and what may be tried, in which order. */
-import type { CapacityPlan } from "./capacity.ts";
+import type { CapacityPlan, OverloadPlan } from "./capacity.ts";
 import type { CapacityMetricId, MetricId, PlannedMetricId } from "./metric.ts";
 import type { KnobValue } from "./knob.ts";
 
@@ -46,6 +46,11 @@ export interface Strategy {
   readonly objective: MetricId;
   /** Which of the workload's tasks this phase's windows do, by name; absent: all of them. */
   readonly tasks?: readonly string[];
+  /**
+   * This phase's windows are overload, absent: the workload's own rate. Requests that are refused or late are what is measured then, so that
+   * the persona's constraints are judged in pairs at the own rate, after the objective is proven.
+   */
+  readonly overload?: OverloadPlan;
   /** Starting hypotheses for knobs, by role or by the tuner's own setting name. */
   readonly settings: Readonly<Record<string, KnobValue>>;
   readonly preset?: Preset;

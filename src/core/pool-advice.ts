@@ -26,6 +26,8 @@ export interface PoolMeasurement {
   readonly invalidBecause?: readonly string[];
   /** Whether other work on the machine is among the reasons. */
   readonly machineBusy?: boolean;
+  /** Whether failed requests are. */
+  readonly requestsFailed?: boolean;
   readonly inside?: PoolInside;
 }
 

@@ -20,6 +20,11 @@ export interface WindowRequest {
   readonly segments?: readonly RateSegment[];
   /** A closed loop of so many users instead of arrivals. */
   readonly users?: { readonly count: number; readonly think: ThinkTime };
+  /**
+   * Load beyond what the service can do, on purpose: requests that fail, are refused or come late are what is measured, and make no
+   * window invalid; what the generator and the machine did still counts. A good answer is in time when it is complete so long after its due time.
+   */
+  readonly overload?: { readonly withinMs: number };
   /** Which of the workload's tasks are done beside the requests: `all`, or these by name; absent: none. */
   readonly tasks?: "all" | readonly string[];
   /** Length of the timeline's pieces; absent: no timeline. */

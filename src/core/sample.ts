@@ -68,6 +68,8 @@ export interface LoadResult {
   readonly errors: number;
   readonly timeouts: number;
   readonly dropped: number;
+  /** Only of overload: answers of status 2xx and 3xx that came within its limit, from the due time. */
+  readonly goodInTime?: number;
   /** Counts of responses by status code; socket errors under "error", timeouts under "timeout", answers without what a session needs of them under "no-capture". */
   readonly statuses: Readonly<Record<string, number>>;
   readonly latency: {

@@ -17,6 +17,11 @@ export interface Candidate {
   readonly predicted?: readonly Prediction[];
 }
 
+/** The block of pairs at the usual load that judges the constraints of a candidate proven under overload. */
+export function usualBlockOf({ id }: Pick<Candidate, "id">): string {
+  return `${id}-usual`;
+}
+
 export interface Prediction {
   readonly metric: MetricId;
   /** In the metric's unit, of the candidate's windows. */

@@ -112,6 +112,8 @@ export interface WorkloadDefinition {
    * as after a reload; a 304 is a success then. Absent: none.
    */
   readonly revalidate?: number;
+  /** The simulated clients keep the cookies that they are set, and send them back. Absent: none does. */
+  readonly cookies?: true;
 }
 
 /** The requests whose names are a workload's endpoints, in the order in which results list them. */

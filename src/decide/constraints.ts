@@ -3,7 +3,7 @@ import { median } from "simple-statistics";
 import { metricOf } from "../core/metric.ts";
 import type { Constraint } from "../core/persona.ts";
 import type { ConstraintResult, Pair } from "../core/trial.ts";
-import { effectOf, type Margin } from "./effect.ts";
+import { effectOf, fixedMargin, type Margin } from "./effect.ts";
 import {
   directionOf,
   gainOfDistance,
@@ -15,6 +15,17 @@ import {
 import { momentsOf } from "./moments.ts";
 import { isWorse } from "./noise.ts";
 import { distanceInWords, effectInWords, valueInWords } from "./words.ts";
+
+const FIXED_CONFIDENCE = 0.95;
+
+/** Of a number of pairs fixed beforehand, with 95 % t intervals: for constraints that are judged under another load than the objective. */
+export function judgeConstraints(
+  constraints: readonly Constraint[],
+  pairs: readonly Pair[],
+): readonly ConstraintResult[] {
+  const margin = fixedMargin(pairs.length, FIXED_CONFIDENCE);
+  return constraints.map((each) => judgeConstraint(each, pairs, margin).result);
+}
 
 interface ConstraintJudgement {
   readonly result: ConstraintResult;

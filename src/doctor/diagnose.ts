@@ -8,9 +8,9 @@ import {
 } from "../core/diagnosis.ts";
 import { formatQuantity } from "../core/metric.ts";
 import { causesOf } from "./explain.ts";
-import { failingOf, type Failing } from "./failing.ts";
+import { brokenShare, failingOf, refusedInWords, type Failing } from "./failing.ts";
 import { nextFor, type NextContext } from "./next.ts";
-import { refusalOf } from "./refusals.ts";
+import { hostRemarks, refusalOf } from "./refusals.ts";
 import { rowsOf } from "./rows.ts";
 import { judge, rulesFor, type Judged } from "./rules.ts";
 import { lineForCpu, signInWords, type Sign } from "./signs.ts";
@@ -19,6 +19,7 @@ import { THRESHOLDS } from "./thresholds.ts";
 export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagnosis {
   const judged = rulesFor(evidence).map(judge);
   const findings = findingsOf(judged, evidence, context);
+  const remarks = hostRemarks(evidence);
   const told = {
     exonerated: judged.flatMap((each) =>
       each.fired || isUnmeasured(each) ? [] : each.rule.bottleneck,
@@ -28,6 +29,8 @@ export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagno
       missing: namesOf(missing),
     })),
     rows: rowsOf(evidence, judged, findings),
+    // What would have been refused is never sure.
+    ...(remarks.length > 0 ? { remarks, certainty: "low" as const } : {}),
   };
   const failing = failingOf(evidence);
   // Before the machine is judged: no neighbour makes a service answer with errors.
@@ -46,7 +49,7 @@ export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagno
     const { bottleneck, sentence, certainty, next } = first;
     return {
       verdict: bottleneck,
-      headline: failing ? `Under this load ${failing.words}. ${sentence}` : sentence,
+      headline: [...beforehand(first, failing, evidence), sentence].join(" "),
       because: [],
       certainty,
       findings,
@@ -58,7 +61,19 @@ export function diagnose(evidence: DoctorEvidence, context: NextContext): Diagno
   return { ...nothingFound(evidence, told.unmeasured.length, context), ...told };
 }
 
-type Answer = Omit<Diagnosis, "exonerated" | "unmeasured" | "rows">;
+/** That requests fail, or are turned away, is what its clients see: it goes before the reason. */
+function beforehand(
+  first: Finding,
+  failing: Failing | undefined,
+  evidence: DoctorEvidence,
+): readonly string[] {
+  const words = failing?.words ?? refusedInWords(evidence);
+  // Of refusals without another reason the finding itself tells.
+  if (words === undefined || (!failing && first.bottleneck === "request-limit")) return [];
+  return [`Under this load ${words}.`];
+}
+
+type Answer = Omit<Diagnosis, "exonerated" | "unmeasured" | "rows" | "remarks">;
 
 /** Findings of a refused diagnosis are not shown: they may be somebody else's. */
 function refused(
@@ -96,7 +111,8 @@ function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: Nex
       (value: number) => value < THRESHOLDS.completedShare,
       "answered in time",
     ],
-    [loaded["load.errorRate"], (value: number) => value > THRESHOLDS.errorRate, "failed"],
+    [loaded["load.refusedShare"], isMany, "were turned away"],
+    [brokenShare(loaded), isMany, "failed"],
   ] as const;
   const symptoms = ill.flatMap(([value, isIll, words]) =>
     value !== undefined && isIll(value)
@@ -131,6 +147,10 @@ function nothingFound(evidence: DoctorEvidence, unmeasured: number, context: Nex
   };
 }
 
+function isMany(share: number): boolean {
+  return share > THRESHOLDS.errorRate;
+}
+
 /** From inside, from outside, or from the database's side. */
 function wasLookedInto({ loaded }: DoctorEvidence): boolean {
   return (
@@ -146,7 +166,8 @@ function findingsOf(
   context: NextContext,
 ): readonly Finding[] {
   const fired = judged.filter((each) => each.fired);
-  const causes = causesOf(fired.map(({ rule }) => rule.bottleneck));
+  const asides = fired.flatMap(({ rule, aside }) => (aside ? rule.bottleneck : []));
+  const causes = causesOf(fired.flatMap(({ rule, aside }) => (aside ? [] : rule.bottleneck)));
   const found = fired.map(({ rule, evidence: signs, missing }): Finding => {
     const cause = causes.get(rule.bottleneck);
     return {
@@ -159,12 +180,12 @@ function findingsOf(
       next: nextFor(rule.bottleneck, context),
     };
   });
+  /** Causes first, then what is there beside them, then symptoms; each kind in the order of explanation. */
+  const place = ({ bottleneck, symptomOf }: Finding) => {
+    const kind = symptomOf !== undefined ? 2 : asides.includes(bottleneck) ? 1 : 0;
+    return bottlenecks.indexOf(bottleneck) + kind * bottlenecks.length;
+  };
   return found.toSorted((left, right) => place(left) - place(right));
-}
-
-/** Causes first, each kind in the order of explanation. */
-function place({ bottleneck, symptomOf }: Finding): number {
-  return bottlenecks.indexOf(bottleneck) + (symptomOf === undefined ? 0 : bottlenecks.length);
 }
 
 function statementText(bottleneck: Bottleneck, { statement }: DoctorEvidence): readonly string[] {

@@ -7,7 +7,7 @@ import { bottlenecks, type Bottleneck } from "../core/diagnosis.ts";
  * statement holds sessions and connections, an evicting cache sends its requests to the database, and who waits for another service
  * may hold a connection meanwhile.
  */
-const EXPLAINS: Readonly<Record<Bottleneck, readonly Bottleneck[]>> = {
+const BROUGHT_ABOUT: Readonly<Record<Bottleneck, readonly Bottleneck[]>> = {
   gc: ["loop-blocked", "cpu", "libuv", "slow-upstream", "pool-starved", "queue-overload"],
   "loop-blocked": ["cpu", "libuv", "slow-upstream", "pool-starved", "queue-overload"],
   cpu: ["libuv", "slow-upstream", "pool-starved", "queue-overload"],
@@ -18,7 +18,13 @@ const EXPLAINS: Readonly<Record<Bottleneck, readonly Bottleneck[]>> = {
   "slow-upstream": ["pool-starved", "queue-overload"],
   "pool-starved": ["queue-overload"],
   "queue-overload": [],
+  "request-limit": [],
 };
+
+/** Whatever limits a service makes requests stay until there are too many of them. */
+function explains(cause: Bottleneck, symptom: Bottleneck): boolean {
+  return symptom === "request-limit" ? cause !== symptom : BROUGHT_ABOUT[cause].includes(symptom);
+}
 
 /** Of those that fired, what each is a symptom of; undefined for the causes. */
 export function causesOf(
@@ -26,6 +32,6 @@ export function causesOf(
 ): ReadonlyMap<Bottleneck, Bottleneck | undefined> {
   const ordered = bottlenecks.filter((each) => fired.includes(each));
   return new Map(
-    ordered.map((symptom) => [symptom, ordered.find((cause) => EXPLAINS[cause].includes(symptom))]),
+    ordered.map((symptom) => [symptom, ordered.find((cause) => explains(cause, symptom))]),
   );
 }

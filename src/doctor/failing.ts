@@ -1,5 +1,9 @@
-/** Whether most answers fail: what fails is broken, and its times say nothing about what would limit it (pure). */
+/**
+ * Whether most answers fail: what fails is broken, and its times say nothing about what would limit it. And whether requests are turned
+ * away, which a service does that is at a limit (pure).
+ */
 import type { DoctorEvidence } from "../core/diagnosis.ts";
+import type { Readings } from "../core/readings.ts";
 import { formatQuantity } from "../core/metric.ts";
 import { THRESHOLDS } from "./thresholds.ts";
 
@@ -17,10 +21,36 @@ export function failingOf({ light, loaded, statuses = {} }: DoctorEvidence): Fai
   if (errorRate === undefined) return undefined;
   const share = errorRate - timeoutShare(statuses);
   if (share < THRESHOLDS.failing) return undefined;
-  return {
-    when: (light["load.errorRate"] ?? 1) >= THRESHOLDS.failing ? "always" : "under-load",
-    words: failuresInWords(share, statuses),
-  };
+  const words = failuresInWords(share, statuses);
+  if ((light["load.errorRate"] ?? 1) >= THRESHOLDS.failing) return { when: "always", words };
+  // Whoever answers one request at a time and turns some of many away is not broken.
+  const broken = share - (loaded["load.refusedShare"] ?? 0);
+  return broken < THRESHOLDS.failing ? undefined : { when: "under-load", words };
+}
+
+/** Of all requests: failures that are no refusals. */
+export function brokenShare(window: Readings): number | undefined {
+  const share = window["load.errorRate"];
+  return share === undefined ? undefined : share - (window["load.refusedShare"] ?? 0);
+}
+
+/** Answers that say "not now": too many requests, or too many under way. */
+const TURNED_AWAY = ["429", "503"];
+
+export function refusals(statuses: Statuses): number {
+  return TURNED_AWAY.reduce((sum, status) => sum + (statuses[status] ?? 0), 0);
+}
+
+/** `40.0 % of the requests are turned away (503: 48)`; undefined where hardly any is. */
+export function refusedInWords({ loaded, statuses = {} }: DoctorEvidence): string | undefined {
+  const share = loaded["load.refusedShare"];
+  if (share === undefined || share <= THRESHOLDS.errorRate) return undefined;
+  const counts = TURNED_AWAY.flatMap((status) => {
+    const count = statuses[status] ?? 0;
+    return count > 0 ? [`${status}: ${count}`] : [];
+  });
+  const named = counts.length === 0 ? "" : ` (${counts.join(", ")})`;
+  return `${formatQuantity("ratio", share)} of the requests are turned away${named}`;
 }
 
 /** The same of one window's counts: errors of all kinds, timeouts among them, which are slowness and no failing. */

@@ -1,6 +1,7 @@
 /** What the load engine saw of a window, as readings (pure). */
 import type { Readings } from "../core/readings.ts";
 import type { LoadResult, ValidityCheck } from "../core/sample.ts";
+import { refusals } from "./failing.ts";
 
 export function loadReadings(load: LoadResult): Readings {
   const check = (id: ValidityCheck["id"]) => load.checks.find((each) => each.id === id);
@@ -11,7 +12,12 @@ export function loadReadings(load: LoadResult): Readings {
   return {
     "load.requestsPerSecond": perSecond,
     ...(completed === undefined ? {} : { "load.completedShare": completed }),
-    ...(load.requests === 0 ? {} : { "load.errorRate": load.errors / load.requests }),
+    ...(load.requests === 0
+      ? {}
+      : {
+          "load.errorRate": load.errors / load.requests,
+          "load.refusedShare": refusals(load.statuses) / load.requests,
+        }),
     "load.latencyMeanMs": load.latency.meanMs,
     "load.latencyP50Ms": load.latency.p50Ms,
     "load.latencyP90Ms": load.latency.p90Ms,

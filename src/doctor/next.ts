@@ -48,6 +48,11 @@ export function nextFor(verdict: Verdict, context: NextContext): readonly string
         tune("async-processing,queue", context),
         "a bound on the queue, so that jobs are refused with Retry-After instead of waiting ever longer",
       ];
+    case "request-limit":
+      return [
+        "raise that bound and run perfopt doctor again: either more is answered, or what limits the service then is named",
+        tune("backpressure", context),
+      ];
     case "slow-upstream":
       return [
         "look at that service; until it is faster: a timeout, a circuit breaker, a cache of its answers, calls in parallel",

@@ -19,6 +19,16 @@ export function refusalOf(evidence: DoctorEvidence): Refusal | undefined {
     : undefined;
 }
 
+/** Where the user said that the machine is busy: what it would have been refused for. */
+export function hostRemarks(evidence: DoctorEvidence): readonly string[] {
+  const shown = evidence.hostJudged ? [] : hostSigns(evidence).filter(isShown);
+  return shown.length === 0
+    ? []
+    : [
+        `the machine was busy, and is not judged with --busy-machine: times may be its neighbours' doing (${shown.map(signInWords).join("; ")})`,
+      ];
+}
+
 /**
  * Pressure without load is that of others. Under load it may be the load's own, so that the work of others is counted, and only that
  * which is felt.
@@ -36,7 +46,7 @@ export function hostSigns({ quiet, light, loaded }: DoctorEvidence): readonly Si
 function felt(window: Readings, where = ""): Sign {
   return made({
     resource: "machine",
-    title: `CPU used by other programs while programs wait for one${where}`,
+    title: `CPU used by other programs while some wait for a core${where}`,
     unit: "ratio",
     value: (window["machine.cpuPressure"] ?? 1) > at.pressure ? window["machine.foreignShare"] : 0,
     compare: ">=",

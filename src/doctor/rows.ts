@@ -84,7 +84,7 @@ function ruleRows(
   findings: readonly Finding[],
 ): readonly DiagnosisRow[] {
   const finding = findings.find(({ bottleneck }) => bottleneck === rule.bottleneck);
-  const signs = rule.ways.flat().filter((one) => !one.condition);
+  const signs = [...rule.ways, ...(rule.asides ?? [])].flat().filter((one) => !one.condition);
   return signs.flatMap((one) => {
     // Where the others refute the rule, nobody missed it.
     if (one.shown === undefined) return missing.length > 0 ? [row(one, "not-measured")] : [];

@@ -22,15 +22,31 @@ export function serviceRules(evidence: DoctorEvidence): readonly Rule[] {
     cpu(evidence),
     libuv(evidence),
     slowUpstream(evidence),
+    requestLimit(evidence),
   ];
 }
 
-function gc({ loaded }: DoctorEvidence): Rule {
+function gc(evidence: DoctorEvidence): Rule {
+  const { loaded } = evidence;
+  // A pause in which the thread waits for a core is as long as the wait.
+  const felt = [condition(sign(loaded, "gc.share", ">=", at.gcFelt)), cpuGranted(evidence)];
   return {
     bottleneck: "gc",
     ways: [[sign(loaded, "gc.share", ">=", at.gcShare)]],
+    asides: [
+      [sign(loaded, "gc.pauseP99Ms", ">=", at.gcPauseMs), ...felt],
+      // What survives scavenges fills the old space, until the whole heap has to be collected.
+      [
+        sign(loaded, "gc.youngPerSecond", ">", at.scavengesPerSecond),
+        sign(loaded, "gc.majorPerSecond", ">=", at.majorPerSecond),
+        ...felt,
+      ],
+    ],
     unless: [],
-    sentence: "The service spends its time collecting garbage.",
+    sentence:
+      (loaded["gc.share"] ?? 0) >= at.gcShare
+        ? "The service spends its time collecting garbage."
+        : "Requests wait for the garbage collector now and then.",
   };
 }
 
@@ -150,5 +166,18 @@ function slowUpstream({ light, loaded }: DoctorEvidence): Rule {
     ways: [upstreamSigns(loaded), upstreamSigns(light, "one request at a time")],
     unless: [],
     sentence: "The service waits for another service.",
+  };
+}
+
+/** Whatever else limits the service explains it: alone it is the service's own bound that does. */
+function requestLimit(evidence: DoctorEvidence): Rule {
+  const { loaded } = evidence;
+  return {
+    bottleneck: "request-limit",
+    ways: [[sign(loaded, "load.refusedShare", ">", at.errorRate)]],
+    // Without the CPU that it wants a service reaches its bound under a load that it could do otherwise: that is said by no rule.
+    unless: [lineForCpu(evidence, ">=")],
+    sentence:
+      "The service turns requests away, and nothing that was measured is at its limit: its own bound, on requests under way or a second, comes first.",
   };
 }

@@ -32,7 +32,7 @@ function slowQuery(evidence: DoctorEvidence): Rule {
     ways: [
       [
         ofDatabase(
-          "one statement, of all execution time",
+          "one statement's share of all execution time",
           known(statement?.timeShare),
           at.statementTimeShare,
           "ratio",
@@ -44,7 +44,7 @@ function slowQuery(evidence: DoctorEvidence): Rule {
           "count",
         ),
         ofDatabase(
-          "its time, of the unloaded response",
+          "that statement's share of the unloaded response",
           known(statementShare(evidence)),
           at.statementOfResponse,
           "ratio",
@@ -109,7 +109,7 @@ function poolWaits(evidence: DoctorEvidence): readonly Sign[] {
     sign(evidence.loaded, "pool.waitingShare", ">=", at.poolWaitingShare),
     made({
       resource: "connection pool",
-      title: "wait, of the response",
+      title: "wait for a connection, share of the response",
       unit: "ratio",
       value: poolWaitShare(evidence),
       compare: ">=",

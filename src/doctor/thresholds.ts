@@ -14,6 +14,13 @@ export const THRESHOLDS = {
   mainThreadCores: 0.5,
   /** research, GC: ">=10% of wall"; and CPU-bound JS only with less. */
   gcShare: 0.1,
+  /** research, GC: "pause p99 >=50 ms". */
+  gcPauseMs: 50,
+  /** research, GC: "scavenge >20/s with survivors"; own: survivors are seen by a collection of the whole heap each second. */
+  scavengesPerSecond: 20,
+  majorPerSecond: 1,
+  /** Own: in a twentieth of the time one request in twenty meets a collection, which is what p95 is made of. Less is felt by none. */
+  gcFelt: 0.05,
   /** research, loop blocked: "delay p99>=50 ms"; clinic doctor has 10 ms for the median and 100 ms for the maximum. */
   loopDelayMs: 50,
   /** research, DB pool starved: "waitingCount>0 in >=20% samples and wait p95 >= 20% of request p95"; own: of the means. */

@@ -25,7 +25,7 @@ function callShare(window: Readings, where: string): Sign {
   const told = least !== undefined && least >= at.upstreamShare ? least : undefined;
   return made({
     resource: "other services",
-    title: `calls of requests, of the response${named(where)}`,
+    title: `calls that requests make, share of the response${named(where)}`,
     unit: "ratio",
     value: most !== undefined && most < at.upstreamShare ? most : told,
     compare: ">=",

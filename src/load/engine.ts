@@ -18,6 +18,13 @@ export type { LoadRequest } from "./request.ts";
 export { closeLoad } from "./workers.ts";
 
 const CONNECTIONS = 64;
+/**
+ * With 64 requests at once a service is never shown an overload: the rest wait in the generator, and a limit of the service's own, of
+ * requests in flight or of a queue, is never reached.
+ */
+const CONNECTIONS_OVERLOAD = 512;
+/** More sockets than this come near what a process may have open (1,024 files where nothing else is set). */
+const CONNECTIONS_OVERLOAD_MAX = 960;
 const OUTSTANDING_MAX = 10_000;
 /** On top of warm-up, window and time limit: for a worker that starts, and for the data that it is sent. */
 const WORKER_GRACE_MS = 15_000;
@@ -31,14 +38,7 @@ const START_DELAY_MS = 20;
  */
 export async function runWindow(request: LoadRequest, signal: AbortSignal): Promise<LoadResult> {
   throwIfAborted(signal);
-  const complete: CompleteLoadRequest = {
-    workers: defaultWorkers(request),
-    outstandingMax: OUTSTANDING_MAX,
-    lagMsMax: LAG_MS_MAX,
-    ...request,
-    // No user waits for the connection of another.
-    connections: Math.max(request.connections ?? CONNECTIONS, request.users?.count ?? 0),
-  };
+  const complete = completed(request);
   checkRequest(complete);
   // More threads than arrivals would leave some with nothing to send and nothing to measure.
   const useful = request.users?.count ?? measuredArrivals(request);
@@ -54,6 +54,36 @@ export async function runWindow(request: LoadRequest, signal: AbortSignal): Prom
     await Promise.all([endWorkers(workers), tasks?.close("failed")]);
     throw error;
   }
+}
+
+function completed(request: LoadRequest): CompleteLoadRequest {
+  const { connections = defaultConnections(request), users, overload, timeoutMs } = request;
+  return {
+    workers: defaultWorkers(request),
+    outstandingMax: OUTSTANDING_MAX,
+    lagMsMax: LAG_MS_MAX,
+    ...request,
+    // No user waits for the connection of another.
+    connections: Math.max(connections, users?.count ?? 0),
+    // A client that gave up before would make failures of answers that are in time.
+    timeoutMs: overload ? Math.max(timeoutMs, overload.withinMs) : timeoutMs,
+  };
+}
+
+function defaultConnections(request: LoadRequest): number {
+  return request.overload ? overloadConnections(request, request.overload) : CONNECTIONS;
+}
+
+/**
+ * Of an overload, as many as arrive within its limit, and 512 at least. With more requests than that in flight a service answers late
+ * whatever it does (Little's law: it completes fewer than arrive), so that no bound at which it could be in time is beyond the client's.
+ */
+export function overloadConnections(
+  request: Pick<LoadRequest, "segments" | "requestsPerSecond" | "windowMs">,
+  { withinMs }: NonNullable<LoadRequest["overload"]>,
+): number {
+  const arriving = Math.ceil((peakRate(request) * withinMs) / 1_000);
+  return Math.min(CONNECTIONS_OVERLOAD_MAX, Math.max(CONNECTIONS_OVERLOAD, arriving));
 }
 
 /** Of users and sessions the rate of requests is not known beforehand: one thread, whose CPU time is checked. */

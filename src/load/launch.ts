@@ -1,4 +1,5 @@
 /** One request as it leaves: what it carries, and what is noted of its answer. */
+import type { Jar } from "./cookies.ts";
 import type { Departure, Seen } from "./flights.ts";
 import type { GeneratedRequest } from "./requests.ts";
 import type { ResponseRecorder } from "./responses.ts";
@@ -12,10 +13,12 @@ export interface Launch extends Pick<
   /** When it was due, in milliseconds from the window's start. */
   readonly atMs: number;
   readonly conditional: Conditional | undefined;
+  /** Of its client; absent when no client keeps cookies. */
+  readonly jar: Jar | undefined;
 }
 
 /**
- * Without a trace and without clients that keep validators, nothing of the answer is looked at but its status and length. Written out
+ * Without a trace and without clients that keep validators or cookies, nothing of the answer is looked at but its status and length. Written out
  * field by field: this is done for each request, and rest and spread cost more than all the rest.
  */
 export function launchRequest(
@@ -24,15 +27,18 @@ export function launchRequest(
   launch: Launch,
 ): void {
   const { endpoint, method, path, headers, body } = generated;
-  const { measured, dueAt, conditional } = launch;
+  const { measured, dueAt, conditional, jar } = launch;
   const { responses } = recorder;
-  const trace = measured ? recorder.traceEntry(generated, launch.atMs) : undefined;
+  const plain = conditional?.headers ?? headers;
+  const sent = jar ? jar.over(plain) : plain;
+  const carried = jar ? { ...generated, headers: sent } : generated;
+  const trace = measured ? recorder.traceEntry(carried, launch.atMs) : undefined;
   const watched = trace !== undefined || conditional !== undefined;
   flights.send(
     {
       path: pathPrefix + path,
       method,
-      headers: conditional?.headers ?? headers,
+      headers: sent,
       body: body ?? null,
     },
     {
@@ -44,7 +50,7 @@ export function launchRequest(
       keepBody: launch.keepBody,
       refusal: launch.refusal,
       onEnd: launch.onEnd,
-      watch: watched ? watcher(endpoint, trace, conditional, responses) : undefined,
+      watch: watched || jar ? watcher(endpoint, trace, launch, responses) : undefined,
       hashBody: watched && responses !== undefined,
     },
   );
@@ -53,11 +59,12 @@ export function launchRequest(
 function watcher(
   endpoint: number,
   trace: Departure["trace"],
-  conditional: Conditional | undefined,
+  { conditional, jar }: Launch,
   responses: ResponseRecorder | undefined,
 ): (seen: Seen) => void {
   return (seen) => {
     conditional?.note(seen);
+    jar?.note(seen);
     if (!trace || !responses) return;
     const held = conditional?.held;
     const current = seen.status === 304 ? held?.body : seen.body;

@@ -13,6 +13,7 @@ export function mergeRecords(records: readonly WindowRecord[]): WindowRecord {
     dropped: sum(records, "dropped"),
     answered: sum(records, "answered"),
     answeredInTime: sum(records, "answeredInTime"),
+    goodInTime: sum(records, "goodInTime"),
     timeouts: sum(records, "timeouts"),
     brokenOff: sum(records, "brokenOff"),
     brokenOffBecause: records.find((record) => record.brokenOffBecause)?.brokenOffBecause,

@@ -1,4 +1,5 @@
 /** Counts what happened to the requests of one window. */
+import { isGood } from "../core/goodput.ts";
 import type { TraceEntry } from "../core/sample.ts";
 import { endpointsOf } from "../core/workload.ts";
 import type { RequestTemplate } from "../core/workload.ts";
@@ -66,6 +67,7 @@ interface Endpoint {
 export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: number): Recorder {
   const templates = endpointsOf(request.workload);
   const inTimeUntil = windowEndsAt + request.windowMs * ANSWER_GRACE_SHARE;
+  const withinMs = request.overload?.withinMs ?? -Infinity;
   const tally = newTally(templates.length);
   const occupancy = occupancyMeter();
   const timeline = timelineRecorder(request, windowEndsAt - request.windowMs);
@@ -97,6 +99,7 @@ export function windowRecorder(request: CompleteLoadRequest, windowEndsAt: numbe
       occupancy.leave(at, endedAt);
       timeline?.finish(flight.dueAt, endedAt, failed);
       if (ending === "answered" && at <= inTimeUntil) tally.answeredInTime += 1;
+      if (isGoodAnswer(flight, ending) && at - flight.dueAt <= withinMs) tally.goodInTime += 1;
       if (ending === "broken-off") tally.brokenOffBecause ??= because;
     },
     traceEntry: (generated, atMs) => {
@@ -129,6 +132,7 @@ function newTally(endpoints: number) {
     launched: 0,
     answered: 0,
     answeredInTime: 0,
+    goodInTime: 0,
     timeouts: 0,
     brokenOff: 0,
     brokenOffBecause: undefined as string | undefined,
@@ -178,6 +182,11 @@ function countOutcome(
   if (!flight.trace) return;
   flight.trace.responseBytes = flight.responseBytes;
   flight.trace.status = flight.status;
+}
+
+/** By its status alone, as goodput counts: not whether the request expects it. */
+function isGoodAnswer({ status, refusedAs }: Flight, ending: Ending): boolean {
+  return ending === "answered" && refusedAs === undefined && isGood(status);
 }
 
 /** What the client asked for is what it has. */

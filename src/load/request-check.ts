@@ -40,8 +40,14 @@ export function checkRequest(request: CompleteLoadRequest): void {
 
 function wrongNumbers(request: CompleteLoadRequest): readonly string[] {
   const { requestsPerSecond, warmupMs, windowMs, timeoutMs, connections, outstandingMax } = request;
-  const { workers, timelineMs = windowMs, users } = request;
-  const atLeastOne = { windowMs, timeoutMs, connections, outstandingMax };
+  const { workers, timelineMs = windowMs, users, overload } = request;
+  const atLeastOne = {
+    windowMs,
+    timeoutMs,
+    connections,
+    outstandingMax,
+    ...(overload ? { "overload.withinMs": overload.withinMs } : {}),
+  };
   const pieces = pieceCount(timelineMs, windowMs);
   return [
     ...Object.entries(atLeastOne).filter(([, value]) => !Number.isFinite(value) || value < 1),

@@ -20,6 +20,11 @@ export interface LoadRequest {
    * has thought. Its tail is not comparable with an open one's, since users that wait do not send.
    */
   readonly users?: { readonly count: number; readonly think: ThinkTime };
+  /**
+   * More than the service can do, on purpose. Answers of status 2xx and 3xx that are complete so long after their due time are counted,
+   * and the window is not judged by what it measures: rate, errors and drops.
+   */
+  readonly overload?: { readonly withinMs: number };
   /** Requests due in the warm-up are sent and not recorded. */
   readonly warmupMs: number;
   readonly windowMs: number;
@@ -38,7 +43,10 @@ export interface LoadRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Of https: authorities beside the system's, as PEM text, and whether certificates are verified, which they are by default. */
   readonly tls?: { readonly ca?: string; readonly verify: boolean };
-  /** How many requests can be with the service at once; further ones wait in the generator, and that time counts. 64 by default, and at least one for each user. */
+  /**
+   * How many requests can be with the service at once; further ones wait in the generator, and that time counts. By default 64, and 512
+   * or more of an overload, see `overloadConnections`; at least one for each user.
+   */
   readonly connections?: number;
   /** A request that is due while this many wait for answers is dropped, and a drop makes the sample invalid. 10,000 by default. */
   readonly outstandingMax?: number;
@@ -72,6 +80,8 @@ export interface WindowRecord {
   readonly answered: number;
   /** Of the answered, those whose answer came before the window's end plus a tenth of its length. */
   readonly answeredInTime: number;
+  /** Of the answered, those of status 2xx and 3xx within the overload's limit; 0 without one. */
+  readonly goodInTime: number;
   readonly timeouts: number;
   readonly brokenOff: number;
   /** Why the first of them was: `self-signed certificate`. */

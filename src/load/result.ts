@@ -31,6 +31,7 @@ export function loadResult(
     errors: record.errors,
     timeouts: record.timeouts,
     dropped: record.dropped,
+    ...(request.overload ? { goodInTime: record.goodInTime } : {}),
     statuses: record.statuses,
     latency,
     histograms: { response: record.response, service: record.service, lag: record.lag },

@@ -1,4 +1,5 @@
 /** What every way of sending is given, and gives: independent requests and sessions on schedule, users in a closed loop. */
+import type { Cookies } from "./cookies.ts";
 import type { Flights } from "./flights.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Recorder } from "./recorder.ts";
@@ -17,6 +18,8 @@ export interface Stage {
   readonly flights: Flights;
   /** Absent when no client keeps validators. */
   readonly revalidation?: Revalidation | undefined;
+  /** Absent when no client keeps cookies. */
+  readonly cookies?: Cookies | undefined;
   /** Put before the path of every request. */
   readonly pathPrefix: string;
   /** The warm-up's start: now, or shortly after. */

@@ -26,7 +26,7 @@ interface Due {
 
 /** A request that is due while `outstandingMax` wait for answers is dropped, and its session ends. */
 export function openTurns(stage: Stage, outstandingMax: number): Turns {
-  const { flights, recorder, revalidation, windowStartsAt, windowEndsAt } = stage;
+  const { flights, recorder, revalidation, cookies, windowStartsAt, windowEndsAt } = stage;
   const goesOn = (): boolean => stage.goesOn?.() === true;
   const due = new TinyQueue<Due>([], (a, b) => a.dueAt - b.dueAt);
   /** Sessions that will be due again when their answer has come. */
@@ -84,6 +84,7 @@ export function openTurns(stage: Stage, outstandingMax: number): Turns {
       dueAt,
       atMs: dueAt - windowStartsAt,
       conditional,
+      jar: cookies?.of(client),
       keepBody: turn.keepBody,
       refusal: (answer) => {
         const known = conditional?.held !== undefined && answer.status === 304;

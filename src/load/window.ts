@@ -1,6 +1,7 @@
 /** Sends one worker's part of a window and records what became of each request; runs in a load worker. */
 import { sendArrivals } from "./arrivals.ts";
 import { openConnection } from "./connection.ts";
+import { openCookies } from "./cookies.ts";
 import { cpuBetween } from "./cpu.ts";
 import { openFlights } from "./flights.ts";
 import { windowRecorder } from "./recorder.ts";
@@ -33,7 +34,8 @@ export function prepareWindow(
     const flights = openFlights(pool, recorder, request.timeoutMs, request.headers);
     try {
       const revalidation = openRevalidation(request);
-      const pipes = { recorder, flights, revalidation, pathPrefix };
+      const cookies = openCookies(request);
+      const pipes = { recorder, flights, revalidation, cookies, pathPrefix };
       const stage = { ...pipes, startAt, windowStartsAt, windowEndsAt, goesOn };
       const pacer = send(stage);
       const cpu = cpuBetween(windowStartsAt, windowEndsAt, pacer.restedMs);

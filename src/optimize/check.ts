@@ -32,13 +32,13 @@ export async function checkTogether(
     saturationRequestsPerSecond: undefined,
     noise: [],
     usersHeld: undefined,
-    pairsTook: { pairs: 0, ms: 0 },
+    pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
     nextSeed: run.seed,
   };
   await run.bench.setArm("incumbent", []);
   await run.bench.setArm("candidate", changes);
   await run.bench.restartArms();
-  const costMs = Math.max(pairMs, pairMsOf(run, state));
+  const costMs = Math.max(pairMs, pairMsOf(run, state, undefined));
   const fits = Math.floor((run.deadline - run.clock.now()) / costMs);
   if (fits < CHECK_PAIRS_LEAST) return false;
   const block = `check-${run.persona.name}`;

@@ -28,7 +28,7 @@ export async function confirm(run: Run, state: RunState): Promise<string> {
 
 function pairsThatFit(run: Run, state: RunState): number {
   const leftMs = run.deadline - run.clock.now() - capacityMs(run);
-  const fits = Math.floor(leftMs / pairMsOf(run, state));
+  const fits = Math.floor(leftMs / pairMsOf(run, state, undefined));
   return Math.min(CONFIRM_PAIRS, Math.max(CONFIRM_PAIRS_LEAST, fits));
 }
 

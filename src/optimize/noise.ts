@@ -1,10 +1,11 @@
 /** The A/A block: the incumbent on both arms, to know what this machine can tell apart before anything is tried. */
 import { metricOf, type MetricId } from "../core/metric.ts";
+import type { Strategy } from "../core/persona.ts";
 import type { Pair } from "../core/trial.ts";
 import { PerfoptError } from "../core/errors.ts";
 import { fixedEffects, noiseOf } from "../decide/noise.ts";
 import { NOISE_PAIRS } from "../plan.ts";
-import { measurePair } from "./pairs.ts";
+import { measurePair, windowOf } from "./pairs.ts";
 import type { Run, RunState } from "./run.ts";
 
 /** Measures A/A pairs and journals them; returns them. Throws cannot-measure when no phase's objective is known of them. */
@@ -23,9 +24,9 @@ export async function measureNoise(run: Run, state: RunState): Promise<readonly 
   return pairs;
 }
 
-/** What A/A pairs show of a phase's objective: relative for ratios, in its own unit for differences; 0 where they do not show it. */
-export function noiseFloorOf(run: Run, state: RunState, objective: MetricId): number {
-  return shows(state.noise, objective)
+/** What A/A pairs show of a phase's objective: relative for ratios, in its own unit for differences; 0 where they do not show it, as under overload. */
+export function noiseFloorOf(run: Run, state: RunState, { objective, overload }: Strategy): number {
+  return !overload && shows(state.noise, objective)
     ? noiseOf(state.noise, objective, run.plan.pairsMax).noiseFloor
     : 0;
 }
@@ -41,10 +42,9 @@ export async function measurePairs(
   let reasons: readonly string[] = [];
   for (let index = 0; pairs.length < count; index += 1) {
     if (index > 0 && index % run.limits.restartEveryPairs === 0) await run.bench.restartArms();
-    run.say(
-      `${block === "noise" ? "A/A noise" : "confirming"}: pair ${pairs.length + 1} of ${count}`,
-    );
-    const result = await measurePair(run, state, { block, tasks: "all" }, index);
+    run.say(`${titleOf(block)}: pair ${pairs.length + 1} of ${count}`);
+    const window = { ...windowOf(run, state), tasks: "all" as const };
+    const result = await measurePair(run, state, { name: block, window }, index);
     if (result.kind === "pair") pairs.push(result.pair);
     else reasons = result.sample.invalidBecause;
     if (index + 1 - pairs.length > run.limits.invalidPairsMax) {
@@ -56,6 +56,11 @@ export async function measurePairs(
     }
   }
   return pairs;
+}
+
+function titleOf(block: string): string {
+  if (block === "noise") return "A/A noise";
+  return block === "confirm" ? "confirming" : `${block}, at the usual load`;
 }
 
 /** A constraint on a metric that nobody reports would discard every candidate, after hours of load: said at once instead. */
@@ -71,14 +76,21 @@ function checkConstraints(run: Run, pairs: readonly Pair[]): void {
   );
 }
 
-/** That of the first phase whose objective all windows have; of the first phase at all when none has, which then throws. */
+/**
+ * That of the first phase whose objective all windows have; of the first phase at all when none has, which then throws. Phases under
+ * overload have objectives of their own: where there are only such, the persona's are shown.
+ */
 function shownObjective(run: Run, pairs: readonly Pair[]): MetricId {
-  const objectives = run.plan.phases
+  const strategies = run.plan.phases
     .filter(({ tuner }) => tuner !== undefined)
-    .flatMap(
-      ({ name }) =>
-        run.persona.strategies.find((strategy) => strategy.name === name)?.objective ?? [],
-    );
+    .flatMap(({ name }) => run.persona.strategies.find((strategy) => strategy.name === name) ?? []);
+  const usual = strategies.filter(({ overload }) => !overload);
+  const objectives =
+    usual.length > 0
+      ? usual.map(({ objective }) => objective)
+      : [...run.persona.objectives, ...strategies.map(({ objective: metric }) => ({ metric }))].map(
+          ({ metric }) => metric,
+        );
   const [first] = objectives;
   if (first === undefined) {
     throw new PerfoptError(

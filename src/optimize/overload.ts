@@ -6,6 +6,7 @@ import type { Sample } from "../core/sample.ts";
 import type { Role } from "../core/trial.ts";
 import { formatDuration } from "../core/units.ts";
 import { windowLengthMs } from "../limit/windows.ts";
+import { overloadWindow } from "./pairs.ts";
 import { saturationOf } from "./rate.ts";
 import type { Run, RunState } from "./run.ts";
 
@@ -37,17 +38,12 @@ export async function measureOverload(
     const sample = await run.bench.sample({
       role,
       seed: state.nextSeed++,
-      requestsPerSecond: plan.factor * baseline,
-      arrivals: run.persona.workload.arrivals,
-      warmupMs: run.persona.workload.warmupMs,
-      windowMs: plan.windowMs,
+      ...overloadWindow(run, plan, baseline),
     });
-    const result = overloadResult(
-      sample,
-      plan.factor * baseline,
-      peak,
-      requestsPerArrival(light, state),
-    );
+    const result = overloadResult(sample, plan.factor * baseline, peak, {
+      requests: requestsPerArrival(light, state),
+      withinMs: plan.withinMs,
+    });
     const isLast =
       result.doubts === undefined || attempt === ATTEMPTS_MAX || run.clock.now() > beginBy;
     if (!isLast) continue;
@@ -92,7 +88,10 @@ export function overloadResult(
   { load, metrics }: Sample,
   offered: number,
   peak: number,
-  requests = 1,
+  {
+    requests = 1,
+    withinMs,
+  }: { readonly requests?: number; readonly withinMs?: number | undefined } = {},
 ): OverloadResult {
   const all = load.requests + load.dropped;
   if (all === 0) {
@@ -111,6 +110,9 @@ export function overloadResult(
   return {
     requestsPerSecondOffered: offered * requests,
     goodputPerSecond: goodputOf(load),
+    ...(withinMs === undefined || load.goodInTime === undefined
+      ? {}
+      : { withinMs, lateShare: Math.max(0, good - load.goodInTime) / all }),
     peakPerSecond: peak * requests,
     rejectedShare: rejected / all,
     failedShare: Math.max(0, all - good - rejected) / all,

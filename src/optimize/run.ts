@@ -44,13 +44,15 @@ export interface KeptChange {
   readonly change: Change;
 }
 
+export type LoadKind = "usual" | "overload";
+
 export interface RunState {
   kept: KeptChange[];
   requestsPerSecond: number;
   /** Undefined until somebody needs it. */
   saturationRequestsPerSecond: number | undefined;
   /** Of all pairs so far, by the clock: with settling and restarts they may take longer than planned. */
-  pairsTook: { readonly pairs: number; readonly ms: number };
+  readonly pairsTook: Record<LoadKind, { readonly pairs: number; readonly ms: number }>;
   /** The A/A pairs; none until they are measured. */
   noise: readonly Pair[];
   /** Users that the baseline was shown to carry; undefined until that is known. */
@@ -67,6 +69,7 @@ export interface PhaseState {
   readonly strategy: Strategy;
   readonly tuner: AnyTuner;
   readonly deadline: number;
+  /** What was done so far; a phase that is gone on with has that of its first part. */
   readonly history: Past[];
 }
 

@@ -1,14 +1,17 @@
 /** One step of a phase: look, probe a setting once, or prove a candidate by pairs. */
+import { usualBlockOf } from "../core/trial.ts";
 import type { Candidate, Decision, Pair, Role } from "../core/trial.ts";
 import type { Past, ProbeLoad, Step } from "../core/observation.ts";
 import { unmeasuredSample, type Sample } from "../core/sample.ts";
 import { messageOf, PerfoptError, throwIfAborted } from "../core/errors.ts";
+import { judgeConstraints } from "../decide/constraints.ts";
 import { judge, type Rule } from "../decide/judge.ts";
 import { metricOf } from "../core/metric.ts";
-import { measurePair, windowOf, type Tasks } from "./pairs.ts";
-import { FIRST_LOOK_PAIRS } from "../plan.ts";
+import { measurePairs } from "./noise.ts";
+import { measurePair, phaseWindow, windowOf } from "./pairs.ts";
+import { FIRST_LOOK_PAIRS, USUAL_PAIRS } from "../plan.ts";
 import { saturationOf } from "./rate.ts";
-import { capacityMs, confirmMsOf, pairMsOf } from "./time.ts";
+import { capacityMs, confirmMsOf, pairMsOf, usualPairsMs } from "./time.ts";
 import { keptChanges, type PhaseState, type Run, type RunState } from "./run.ts";
 
 /** One window on the incumbent, then everything that the tuner reads of it; in the journal before it is used. */
@@ -18,7 +21,7 @@ export async function observeIncumbent(
   phase: PhaseState,
 ): Promise<unknown> {
   run.say(`${phase.plan.title}: observing the incumbent`);
-  const window = { ...windowOf(run, state), tasks: tasksOf(phase) };
+  const window = await phaseWindow(run, state, phase.strategy);
   const view = await run.bench.observe({ seed: state.nextSeed++, ...window });
   const observation = await phase.tuner.observe(view, { again: phase.history.length > 0 });
   const { trace: _, ...load } = view.sample.load;
@@ -29,11 +32,6 @@ export async function observeIncumbent(
     sample: { ...view.sample, load },
   });
   return observation;
-}
-
-/** The bulk work that a phase's windows do. */
-function tasksOf({ strategy }: PhaseState): Tasks {
-  return strategy.tasks ?? "all";
 }
 
 /** Measures one setting once, on the candidate arm: search is unpaired, only decisions are paired. */
@@ -64,12 +62,14 @@ async function probedOrNot(
   phase: PhaseState,
   step: Extract<Step, { kind: "probe" }>,
 ): Promise<Sample> {
-  const request = { role: "candidate" as const, seed: state.nextSeed++, ...windowOf(run, state) };
   // A load of its own asks what the service does with requests alone.
-  const other = step.load ? await otherLoad(run, state, step.load) : { tasks: tasksOf(phase) };
+  const window = step.load
+    ? { ...windowOf(run, state), ...(await otherLoad(run, state, step.load)) }
+    : await phaseWindow(run, state, phase.strategy);
+  const request = { role: "candidate" as const, seed: state.nextSeed++, ...window };
   try {
     await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
-    return await run.bench.sample({ ...request, ...other });
+    return await run.bench.sample(request);
   } catch (error) {
     throwIfAborted(run.signal);
     if (!(error instanceof PerfoptError) || error.code !== "cannot-measure") throw error;
@@ -124,7 +124,56 @@ async function provenOrNot(
     if (run.signal.aborted || isDirty(error)) throw error;
     return failed(`it could not be staged: ${messageOf(error)}`);
   }
-  return measureUntilDecided(run, state, phase, candidate, pairsMax);
+  const decided = await measureUntilDecided(run, state, phase, candidate, pairsMax);
+  return phase.strategy.overload && decided.decision.verdict === "keep"
+    ? atUsualLoad(run, state, candidate, decided)
+    : decided;
+}
+
+/** Proven under overload, where constraints are broken by design: whether they hold at the usual load is measured there. */
+async function atUsualLoad(
+  run: Run,
+  state: RunState,
+  candidate: Candidate,
+  decided: Decided,
+): Promise<Decided> {
+  const { constraints } = run.persona;
+  const { decision } = decided;
+  if (constraints.length === 0 || decision.verdict !== "keep") return decided;
+  const pairs = await pairsOrWhyNot(run, async () => {
+    await run.bench.restartArms();
+    return measurePairs(run, state, usualBlockOf(candidate), USUAL_PAIRS);
+  });
+  if (typeof pairs === "string") {
+    const because = `Better under overload, but the constraints could not be judged at the usual load: ${pairs}. ${decision.detail}`;
+    return {
+      ...decided,
+      decision: { verdict: "inconclusive", effect: decision.effect, detail: because },
+    };
+  }
+  const results = judgeConstraints(constraints, pairs);
+  const broken = results.find(({ ok }) => !ok);
+  if (!broken) return { ...decided, constraints: results };
+  const detail = `A constraint is broken at the usual load: ${broken.detail}. Under overload: ${decision.detail}`;
+  return {
+    ...decided,
+    decision: { verdict: "discard", because: "constraint", effect: decision.effect, detail },
+    constraints: results,
+  };
+}
+
+/** What could not be measured, in words, is no reason to lose the run. Throws what is not about measuring. */
+async function pairsOrWhyNot(
+  run: Run,
+  measure: () => Promise<readonly Pair[]>,
+): Promise<readonly Pair[] | string> {
+  try {
+    return await measure();
+  } catch (error) {
+    throwIfAborted(run.signal);
+    if (!(error instanceof PerfoptError) || error.code !== "cannot-measure") throw error;
+    return messageOf(error);
+  }
 }
 
 async function measureUntilDecided(
@@ -137,23 +186,19 @@ async function measureUntilDecided(
   const rule: Rule = {
     objective: phase.strategy.objective,
     minEffect: minEffectOf(run, phase),
-    constraints: run.persona.constraints,
+    constraints: phase.strategy.overload ? [] : run.persona.constraints,
     pairsMax,
     watch: run.watched,
   };
-  // A trial may go on into the next phase's time, not into what comes after all phases.
-  const endBy = run.deadline - confirmMsOf(run, state) - capacityMs(run);
+  const block = { name: candidate.id, window: await phaseWindow(run, state, phase.strategy) };
   const pairs: Pair[] = [];
   let invalid = 0;
   for (let index = 0; ; index += 1) {
     if (index > 0 && index % run.limits.restartEveryPairs === 0) await run.bench.restartArms();
-    if (index >= FIRST_LOOK_PAIRS && run.clock.now() + pairMsOf(run, state) > endBy) {
-      return outOfTime(pairs);
-    }
+    if (index > 0 && !hasTimeFor(run, state, phase, pairs.length)) return outOfTime(pairs);
     run.say(
       `${phase.plan.title}: ${candidate.id}, pair ${pairs.length + 1} of at most ${pairsMax}`,
     );
-    const block = { block: candidate.id, tasks: tasksOf(phase) };
     const result = await measurePair(run, state, block, index);
     if (result.kind === "invalid") {
       invalid += 1;
@@ -165,6 +210,17 @@ async function measureUntilDecided(
     const judgement = judge(pairs, rule);
     if (judgement.kind === "decided") return judgement;
   }
+}
+
+/**
+ * For one more pair, or before the first look for all that it takes: pairs may have become longer than those that the trial was begun on.
+ * A trial may go on into the next phase's time, not into what comes after all phases.
+ */
+function hasTimeFor(run: Run, state: RunState, phase: PhaseState, measured: number): boolean {
+  const { overload } = phase.strategy;
+  const after = confirmMsOf(run, state) + capacityMs(run) + usualPairsMs(run, state, overload);
+  const pairs = Math.max(1, FIRST_LOOK_PAIRS - measured);
+  return run.clock.now() + pairs * pairMsOf(run, state, overload) <= run.deadline - after;
 }
 
 function minEffectOf(run: Run, phase: PhaseState): number {

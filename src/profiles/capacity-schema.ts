@@ -1,6 +1,6 @@
 /** The schema of a persona's capacity block: how many users it has to carry, and what happens at more than it can. */
 import { z } from "zod";
-import type { CapacityPlan } from "../core/capacity.ts";
+import type { CapacityPlan, OverloadPlan } from "../core/capacity.ts";
 import type { CapacityMetricId } from "../core/metric.ts";
 import { parseSlo, type Slo } from "../core/slo.ts";
 import * as field from "./fields.ts";
@@ -8,6 +8,8 @@ import { think } from "./think-schema.ts";
 
 const WINDOWS_MAX = 24;
 const FACTOR = 2;
+const WITHIN =
+  "A good answer counts when it is complete so long after its request was due, for example 500ms.";
 
 export function capacity() {
   return z
@@ -64,8 +66,38 @@ function overload() {
           "Of what the baseline completes in a closed loop: 2, the default, is twice that.",
         ),
       window: field.positiveDuration().describe("How long the overload lasts."),
+      within: field.positiveDuration().exactOptional().describe(WITHIN),
     })
-    .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }));
+    .transform(toOverload);
+}
+
+/** The overload that a strategy's windows are. */
+export function strategyOverload() {
+  return z
+    .strictObject({
+      factor: z
+        .number()
+        .gt(1)
+        .max(10)
+        .describe("Of what the baseline completes in a closed loop: 2 is twice that."),
+      window: field
+        .positiveDuration()
+        .describe("How long each window lasts, instead of the workload's own."),
+      within: field.positiveDuration().describe(WITHIN),
+    })
+    .transform(toOverload);
+}
+
+function toOverload({
+  window,
+  within,
+  ...rest
+}: {
+  readonly factor: number;
+  readonly window: number;
+  readonly within?: number;
+}): OverloadPlan {
+  return { ...rest, windowMs: window, ...(within !== undefined && { withinMs: within }) };
 }
 
 function slo() {
@@ -86,6 +118,7 @@ function slo() {
 const MEASURED_BY: Readonly<Record<CapacityMetricId, keyof CapacityPlan>> = {
   "api.usersSustained": "users",
   "queue.depthSustained": "overload",
+  "api.goodputUnderOverload": "overload",
 };
 
 /** The block that a capacity goal needs and that is not there; undefined when nothing is missing. */

@@ -18,7 +18,7 @@ import type {
   PlannedObjective,
   Strategy,
 } from "../core/persona.ts";
-import { capacity, missingBlock } from "./capacity-schema.ts";
+import { capacity, missingBlock, strategyOverload } from "./capacity-schema.ts";
 import * as field from "./fields.ts";
 import { settings } from "./settings.ts";
 import { suggestion } from "./suggest.ts";
@@ -76,6 +76,7 @@ export function personaSchema(knownTuners?: readonly string[]) {
     })
     .transform(field.checked(uniqueObjectives))
     .transform(field.checked(measuredCapacity))
+    .transform(field.checked(shownByUsualWindows))
     .transform(toPersona);
 }
 
@@ -204,6 +205,11 @@ function strategy(knownTuners: readonly string[] | undefined) {
         .describe(
           "Which of the workload's tasks this phase's windows do, by name; all when absent, none with [].",
         ),
+      overload: strategyOverload()
+        .exactOptional()
+        .describe(
+          "This phase's windows are more than the service can do, of requests alone; the constraints are judged at the workload's own rate, after a gain is proven.",
+        ),
       settings: settings().describe(
         "Starting hypotheses, by knob role (l1-ttl, pool-max, ...) or by the tuner's own name of a setting: 5s, 1GB, 30.",
       ),
@@ -218,7 +224,28 @@ function strategy(knownTuners: readonly string[] | undefined) {
       ...rest,
       ...(preset !== undefined && { preset }),
       ...(morePresets.length > 0 && { morePresets }),
-    }));
+    }))
+    .transform(field.checked(overloadAlone));
+}
+
+/** Of overload, the windows have requests alone, and only they show some metrics. */
+function overloadAlone(
+  { objective, overload, tasks = [] }: Strategy,
+  context: z.RefinementCtx,
+): void {
+  if (overload === undefined && isOfOverload(objective)) {
+    const message = `expected a block overload beside it, whose windows alone show ${objective}, found none`;
+    context.addIssue({ code: "custom", path: ["objective"], message });
+  }
+  if (overload !== undefined && tasks.length > 0) {
+    const message = "expected none beside overload, whose windows are of requests alone";
+    context.addIssue({ code: "custom", path: ["tasks"], message });
+  }
+}
+
+/** Counted only where answers have a time limit. */
+function isOfOverload(metric: string): boolean {
+  return metric === "api.goodRatio";
 }
 
 function noTwins(names: readonly string[], context: z.RefinementCtx): void {
@@ -329,6 +356,23 @@ function uniqueObjectives(
     const message = `expected one objective a metric, found "${metric}" again`;
     context.addIssue({ code: "custom", path: ["objectives", index, "metric"], message });
   });
+}
+
+/** Goals and constraints are measured at the workload's own rate. */
+function shownByUsualWindows(
+  {
+    objectives,
+    constraints,
+  }: Record<"objectives" | "constraints", readonly { readonly metric: string }[]>,
+  context: z.RefinementCtx,
+): void {
+  for (const [key, list] of Object.entries({ objectives, constraints })) {
+    list.forEach(({ metric }, index) => {
+      if (!isOfOverload(metric)) return;
+      const message = `expected a metric that windows at the workload's own rate show; of overload, api.goodputUnderOverload is a goal`;
+      context.addIssue({ code: "custom", path: [key, index, "metric"], message });
+    });
+  }
 }
 
 /** A goal that nothing measures would never be met, and the reader would not know why. */

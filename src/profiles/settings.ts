@@ -18,6 +18,7 @@ const ROLE_KINDS: Readonly<Record<KnobRole, KnobDomain["kind"]>> = {
   "redis-policy": "enum",
   "http-etag": "bool",
   "http-max-age": "duration",
+  "requests-in-flight": "int",
   "async-workers": "int",
   "queue-limit": "int",
   "job-priorities": "bool",

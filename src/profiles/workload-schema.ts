@@ -55,14 +55,21 @@ function workload(folder: string) {
         .describe(
           "The share of the simulated clients, 0 to 1, that keep ETag and Last-Modified of what they got, as browsers do: they repeat a GET with If-None-Match or If-Modified-Since, always, and 304 is a success. 0 when absent.",
         ),
+      cookies: z
+        .boolean()
+        .exactOptional()
+        .describe(
+          "Whether the simulated clients keep the cookies that they are set and send them back: each user, each session; independent requests take turns as 256 clients. A balancer's sticky sessions show only to such clients. false when absent.",
+        ),
     })
     .transform(field.checked(checkWorkload))
-    .transform(({ parameters, requests = [], sessions, tasks, revalidate }) => ({
+    .transform(({ parameters, requests = [], sessions, tasks, revalidate, cookies }) => ({
       parameters,
       requests: requests.map((each) => toTemplate(each, each.weight)),
       ...(sessions && { sessions: sessions.map(toSession) }),
       ...(tasks && { tasks: tasks.map(toTask) }),
       ...(revalidate !== undefined && { revalidate }),
+      ...(cookies === true && { cookies }),
     }));
 }
 

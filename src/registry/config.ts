@@ -34,6 +34,7 @@ export type RegistryConfig = {
   readonly cacheWarmUp: boolean;
   readonly httpEtag: boolean;
   readonly httpMaxAgeMs: number;
+  readonly requestLimit: number;
   readonly drainTimeoutMs: number;
   readonly compute: ComputeConfig;
   readonly jobs: JobsConfig;
@@ -94,6 +95,7 @@ export function readConfig(environment: Environment): RegistryConfig {
     cacheWarmUp: flag("CACHE_WARM_UP"),
     httpEtag: flag("HTTP_ETAG"),
     httpMaxAgeMs: whole("HTTP_MAX_AGE_MS", 0, 0, DAY_MS),
+    requestLimit: whole("REQUEST_LIMIT", 10_000, 1, 1_000_000),
     drainTimeoutMs: whole("DRAIN_TIMEOUT_MS", 10_000, 0, DAY_MS),
     compute: readComputeConfig(environment, problems),
     jobs: readJobsConfig(environment, problems),

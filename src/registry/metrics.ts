@@ -13,6 +13,9 @@ export type RegistryMetrics = {
   readonly compute: Omit<ComputeMetrics, "watch">;
   readonly database: Omit<DatabaseObserver, "connectionFailed">;
   readonly request: (method: string, route: string, status: number, seconds: number) => void;
+  /** A request at the limit of those under way. */
+  readonly refused: () => void;
+  readonly watchInFlight: (count: () => number) => void;
   /** Ties the gauges to what they show; called once the pool and the cache exist. */
   readonly watch: (source: GaugeSource) => void;
 };
@@ -63,6 +66,11 @@ export function createMetrics(): RegistryMetrics {
     buckets: WAIT_BUCKETS,
     registers,
   });
+  const refusals = new Counter({
+    name: "registry_requests_refused_total",
+    help: "Requests answered with 503 because REQUEST_LIMIT others were under way",
+    registers,
+  });
   const compute = createComputeMetrics(registry);
   return {
     registry,
@@ -75,6 +83,8 @@ export function createMetrics(): RegistryMetrics {
       durations.observe(labels, seconds);
       if (status === NOT_MODIFIED) notModified.inc({ route });
     },
+    refused: () => refusals.inc(),
+    watchInFlight: (count) => addInFlight(registry, count),
     watch(source) {
       addGauges(registry, source);
       compute.watch(source.compute);
@@ -112,6 +122,19 @@ function cacheCounters(registers: Registry[]): CacheCounters {
     hit: (tier) => hits.inc({ tier }),
     miss: (tier) => misses.inc({ tier }),
   };
+}
+
+function addInFlight(registry: Registry, count: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name: "registry_requests_in_flight",
+      help: "Requests under way, those for health and metrics left out",
+      registers: [],
+      collect() {
+        this.set(count());
+      },
+    }),
+  );
 }
 
 function addGauges(registry: Registry, source: GaugeSource): void {

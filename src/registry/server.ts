@@ -19,6 +19,7 @@ import { RegistryError, TooBusyError, toRegistryError } from "./errors.ts";
 import { experimentEndpoints } from "./experiments.ts";
 import { describeFreshness, forbidKeeping } from "./http-cache.ts";
 import type { HttpCaching } from "./http-cache.ts";
+import { limitRequests } from "./in-flight.ts";
 import { jobEndpoints } from "./jobs/endpoints.ts";
 import { logBatchEndpoints } from "./log-batch.ts";
 import { metricHistoryEndpoints } from "./metric-history.ts";
@@ -35,7 +36,7 @@ const JSON_TYPE = "application/json; charset=utf-8";
 
 export function buildServer(
   backend: Backend,
-  caching: HttpCaching,
+  settings: HttpCaching & { readonly requestLimit: number },
   metrics: RegistryMetrics,
   logger: FastifyBaseLogger,
 ): FastifyInstance {
@@ -47,6 +48,7 @@ export function buildServer(
     // Query strings hold every value as text and single values of lists bare; both are told by the schema.
     ajv: { customOptions: { coerceTypes: "array", useDefaults: false, removeAdditional: false } },
   });
+  const caching: HttpCaching = settings;
   let closing = false;
   server.addHook("preClose", async () => {
     closing = true;
@@ -73,6 +75,7 @@ export function buildServer(
       new RegistryError("ENDPOINT_NOT_FOUND", `No endpoint ${request.method} ${path}.`),
     );
   });
+  limitRequests(server, settings.requestLimit, metrics);
   for (const endpoint of apiEndpoints(backend)) addEndpoint(server, endpoint, backend, caching);
   addArtifactTransfer(server, backend);
   if (backend.bulk !== undefined) addBulkImport(server, backend, backend.bulk);

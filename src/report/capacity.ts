@@ -61,14 +61,24 @@ function judged(
 }
 
 function readingFor(
-  { metric }: CapacityObjective,
+  { metric }: Pick<CapacityObjective, "metric">,
   line: CapacityLine | undefined,
 ): Reading | undefined {
   const result = line?.event.result;
   if (!line || !result) return undefined;
   if (metric === "api.usersSustained") return usersReading(result.users, line.seq);
-  const depth = result.overload?.queueDepthMax;
-  return depth === undefined ? undefined : readingOf([depth], [line.seq]);
+  const value =
+    metric === "queue.depthSustained"
+      ? result.overload?.queueDepthMax
+      : goodputShare(result.overload);
+  return value === undefined ? undefined : readingOf([value], [line.seq]);
+}
+
+/** Good answers in time, of what the same configuration completes in a closed loop. Undefined where either is not known. */
+export function goodputShare(overload: OverloadResult | undefined): number | undefined {
+  return overload && overload.peakPerSecond > 0
+    ? overload.goodputPerSecond / overload.peakPerSecond
+    : undefined;
 }
 
 /** The most that held. Where one end of the bracket is missing, the other with words that say so. */
@@ -87,7 +97,10 @@ function goalStatus(
   line: CapacityLine | undefined,
 ): GoalStatus {
   if (objective.metric === "api.usersSustained") return usersStatus(line?.event.result.users, goal);
-  return depthStatus(statusOf(objective, reading, goal), line?.event.result.overload);
+  const status = statusOf(objective, reading, goal);
+  return objective.metric === "queue.depthSustained"
+    ? depthStatus(status, line?.event.result.overload)
+    : status;
 }
 
 /** Met by what held. A search that never reached what breaks does not show that the goal is out of reach. */
@@ -116,12 +129,15 @@ function changeFor(
     const change = usersChange(baseline?.event.result.users, kept?.event.result.users);
     return change ?? { reading: "no change shown", words: "not measured before and after" };
   }
-  return { reading: "no change shown", words: depthWords(kept?.event.result.overload) };
-}
-
-function depthWords(overload: OverloadResult | undefined): string {
-  if (overload?.queueDepthMax === undefined) return "not measured before and after";
-  return "one window each, which shows no difference";
+  const before = readingFor({ metric }, baseline);
+  const after = readingFor({ metric }, kept);
+  return {
+    reading: "no change shown",
+    words:
+      before && after
+        ? "one window each, which shows no difference"
+        : "not measured before and after",
+  };
 }
 
 /** Undefined when one of the two is missing. Only brackets that do not overlap show a difference. */

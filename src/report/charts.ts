@@ -51,9 +51,10 @@ function confirmCharts(summary: Summary): readonly (Chart | undefined)[] {
 
 function trialChart(summary: Summary, trial: TrialSummary): Chart | undefined {
   if (trial.metric === undefined) return undefined;
+  const phase = summary.phases.find(({ plan }) => plan.name === trial.phase);
   return pairedChart({
     file: trialChartFile(summary, trial),
-    name: trial.candidate.id,
+    name: `${trial.candidate.id}${phase?.strategy?.overload ? ", under overload" : ""}`,
     verdict: trial.verdict,
     metric: trial.metric,
     block: trial.block,

@@ -3,6 +3,7 @@ import type { Entry, RunEvent } from "../core/event.ts";
 import type { MetricId } from "../core/metric.ts";
 import type { Strategy } from "../core/persona.ts";
 import type { PlanPhase } from "../core/plan.ts";
+import { usualBlockOf } from "../core/trial.ts";
 import type { Candidate, ConstraintResult, Effect } from "../core/trial.ts";
 import { isUsable } from "./effects.ts";
 import { linesOf, type Line } from "./lines.ts";
@@ -16,9 +17,17 @@ export interface PhaseSummary {
   readonly status: "finished" | "unfinished" | "not reached" | "cannot run";
   readonly started: Line<"phase-started"> | undefined;
   readonly finished: Line<"phase-finished"> | undefined;
+  /** Every time that it went on or began, the first among them, with how that ended. */
+  readonly turns: readonly Turn[];
   readonly observations: readonly Line<"observed">[];
   readonly probes: readonly Line<"probed">[];
   readonly trials: readonly TrialSummary[];
+}
+
+interface Turn {
+  readonly started: Line<"phase-started">;
+  /** Absent: the run ended in it. */
+  readonly finished: Line<"phase-finished"> | undefined;
 }
 
 export interface TrialSummary {
@@ -30,6 +39,8 @@ export interface TrialSummary {
   /** The phase's last look at the incumbent before the trial: what the candidate was made of. */
   readonly observed: Line<"observed"> | undefined;
   readonly block: Block;
+  /** Windows at the usual load, after a gain under overload; none for other trials. */
+  readonly usual: Block;
   /** The metric that the trial was decided by. */
   readonly metric: MetricId | undefined;
   readonly effect: Effect | undefined;
@@ -45,8 +56,9 @@ export function summarisePhases(
 ): readonly PhaseSummary[] {
   return start.phases.map((plan, index) => {
     const strategy = start.persona.strategies.find((each) => each.name === plan.name);
-    const started = ofPhase(linesOf(entries, "phase-started"), plan.name)[0];
-    const finished = ofPhase(linesOf(entries, "phase-finished"), plan.name).at(-1);
+    const turns = turnsOf(entries, plan.name);
+    const started = turns[0]?.started;
+    const finished = turns.at(-1)?.finished;
     return {
       number: index + 1,
       plan,
@@ -55,6 +67,7 @@ export function summarisePhases(
       status: statusOf(plan, started, finished),
       started,
       finished,
+      turns,
       observations: ofPhase(linesOf(entries, "observed"), plan.name),
       probes: ofPhase(linesOf(entries, "probed"), plan.name),
       trials: trialsOf(entries, plan.name, strategy?.objective),
@@ -67,6 +80,15 @@ function ofPhase<L extends { readonly event: { readonly phase: string } }>(
   phase: string,
 ): readonly L[] {
   return lines.filter((line) => line.event.phase === phase);
+}
+
+function turnsOf(entries: readonly Entry[], phase: string): readonly Turn[] {
+  const ends = ofPhase(linesOf(entries, "phase-finished"), phase);
+  const starts = ofPhase(linesOf(entries, "phase-started"), phase);
+  return starts.map((started, index) => {
+    const next = starts[index + 1]?.seq ?? Infinity;
+    return { started, finished: ends.find(({ seq }) => seq > started.seq && seq < next) };
+  });
 }
 
 function statusOf(
@@ -98,7 +120,8 @@ function trialsOf(
       (line) => line.seq > start.seq && line.seq < end && line.event.candidate.id === candidate.id,
     );
     const block = blockOf(entries, candidate.id, start.seq, end);
-    return trialOf({ phase, candidate, decided, observed, block }, start.seq, objective);
+    const usual = blockOf(entries, usualBlockOf(candidate), start.seq, end);
+    return trialOf({ phase, candidate, decided, observed, block, usual }, start.seq, objective);
   });
   const known = new Set(fromStarts.map((trial) => trial.decided?.seq));
   const unstarted = decisions
@@ -111,6 +134,7 @@ function trialsOf(
           decided: line,
           observed: undefined,
           block: blockOf([], ""),
+          usual: blockOf([], ""),
         },
         undefined,
         objective,
@@ -120,11 +144,11 @@ function trialsOf(
 }
 
 function trialOf(
-  told: Pick<TrialSummary, "phase" | "candidate" | "decided" | "observed" | "block">,
+  told: Pick<TrialSummary, "phase" | "candidate" | "decided" | "observed" | "block" | "usual">,
   startSeq: number | undefined,
   objective: MetricId | undefined,
 ): TrialSummary {
-  const { decided, block } = told;
+  const { decided, block, usual } = told;
   const effect = decided?.event.decision.effect;
   return {
     ...told,
@@ -135,7 +159,7 @@ function trialOf(
     constraints: decided?.event.constraints ?? [],
     seqs: [
       ...(startSeq === undefined ? [] : [startSeq]),
-      ...block.windows.map((window) => window.seq),
+      ...[...block.windows, ...usual.windows].map((window) => window.seq),
       ...(decided ? [decided.seq] : []),
     ],
   };

@@ -98,7 +98,7 @@ export function summarise(entries: readonly Entry[]): Summary {
     net: netChanges(changes),
     warnings: linesOf(entries, "warning"),
     rollbacks: linesOf(entries, "rolled-back"),
-    recheck: recheckMedians(trials, confirmed, confirmBlock),
+    recheck: recheckMedians(trials, confirmed, confirmBlock, start.event.persona.constraints),
     outcome,
   };
 }

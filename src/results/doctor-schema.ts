@@ -34,7 +34,11 @@ export function doctorSchema() {
 
 const bottleneck = () => z.enum(bottlenecks);
 const certainty = () =>
-  z.enum(["high", "low"]).describe("low: part of the evidence was not measured.");
+  z
+    .enum(["high", "low"])
+    .describe(
+      "low: part of the evidence was not measured, or the machine was busy and not judged.",
+    );
 const unit = () => z.enum(["ms", "ratio", "per-second", "bytes", "count"]);
 
 /** Readings that this version does not know are left out. */
@@ -61,6 +65,7 @@ function diagnosis() {
     verdict: z.enum([...bottlenecks, "host", "none", "unknown"]),
     headline: z.string(),
     because: part.texts().describe("Of host and unknown: why nothing is diagnosed."),
+    remarks: part.texts().exactOptional().describe("What stands beside the verdict."),
     certainty: certainty(),
     findings: z.array(finding()).describe("The diagnosis first, symptoms last."),
     exonerated: z.array(bottleneck()),

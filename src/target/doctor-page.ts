@@ -28,13 +28,23 @@ function loopReadings(page: PageWindow): Values {
   const { elapsedMs } = page;
   const polls = page.polls.map(({ series }) => series);
   const gcSeconds = grown(page, "gcSeconds");
+  const [collections, major] = [grown(page, "gcCount"), grown(page, "gcMajorCount")];
   return {
     "loop.delayP99Ms": times(mean(polls.map((poll) => poll.eventLoopDelayP99Seconds)), 1_000),
     "loop.utilization": mean(polls.map((poll) => poll.eventLoopUtilization)),
     "gc.share": over(times(gcSeconds, 1_000), elapsedMs),
-    "gc.perSecond": perSecond(grown(page, "gcCount"), elapsedMs),
+    "gc.perSecond": perSecond(collections, elapsedMs),
+    "gc.pauseP99Ms": pauseP99Ms(page),
+    "gc.youngPerSecond": perSecond(minus(collections, major), elapsedMs),
+    "gc.majorPerSecond": perSecond(major, elapsedMs),
     "libuv.probeP95Ms": times(quantileOf(histogramOf(page, "fileProbeSeconds"), 0.95), 1_000),
   };
+}
+
+/** Of a window in which nothing was collected, none at all. */
+function pauseP99Ms(page: PageWindow): number | undefined {
+  const pauses = histogramOf(page, "gcPauseSeconds");
+  return pauses?.count === 0 ? 0 : times(quantileOf(pauses, 0.99), 1_000);
 }
 
 function poolReadings(page: PageWindow): Values {
@@ -156,6 +166,11 @@ function grown({ before, after }: PageWindow, key: keyof SeriesValues): number |
 
 function histogramOf(page: PageWindow, key: keyof PageValues["histograms"]["one"]) {
   return histogramGrown(page.before.histograms.one[key], page.after.histograms.one[key]);
+}
+
+/** Both have to be known. Of two counters that are not written together, never less than nothing. */
+function minus(whole: number | undefined, part: number | undefined): number | undefined {
+  return whole === undefined || part === undefined ? undefined : Math.max(0, whole - part);
 }
 
 /** The second may be missing: not every service tells of refused or dead jobs. */

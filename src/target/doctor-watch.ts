@@ -177,7 +177,9 @@ async function stalledMs(kind: "cpu" | "io"): Promise<number | undefined> {
 function machineReadings(before: Counts, after: Counts, elapsedMs: number): Values {
   const share = (kind: "cpu" | "io") => {
     const [then, now] = [before[kind], after[kind]];
-    return then === undefined || now === undefined ? undefined : (now - then) / elapsedMs;
+    if (then === undefined || now === undefined) return undefined;
+    // The two clocks are not read at the same moment.
+    return Math.min(1, (now - then) / elapsedMs);
   };
   return { "machine.cpuPressure": share("cpu"), "machine.ioPressure": share("io") };
 }

@@ -1,4 +1,5 @@
 /** A load result and the counters around it, as one sample (pure). Latencies, errors and the rate are the load engine's own. */
+import { answersOf, goodAnswersOf, isRefusal } from "../core/goodput.ts";
 import { isMetricId, type MetricId } from "../core/metric.ts";
 import type { LoadResult, MetricValues, Sample } from "../core/sample.ts";
 import type { Counters } from "./counters.ts";
@@ -45,6 +46,7 @@ export function sampleFrom(measured: Measured): Sample {
 }
 
 function apiMetrics(load: LoadResult): Values {
+  const due = load.requests + load.dropped;
   return {
     "api.latencyP50Ms": load.latency.p50Ms,
     "api.latencyP95Ms": load.latency.p95Ms,
@@ -52,17 +54,12 @@ function apiMetrics(load: LoadResult): Values {
     "api.latencyP999Ms": load.latency.p999Ms,
     "api.latencyMeanMs": load.latency.meanMs,
     "api.requestsPerSecond": load.requestsPerSecondReached,
-    "api.goodputPerSecond": share(succeeded(load), load.windowMs / 1000),
+    "api.goodputPerSecond": share(goodAnswersOf(load), load.windowMs / 1000),
+    "api.goodRatio": share(load.goodInTime, due),
+    "api.rejectRatio": share(answersOf(load, isRefusal), due),
     "api.errorRate": share(load.errors, load.requests),
     "api.responseBytesPerRequest": meanResponseBytes(load),
   };
-}
-
-function succeeded({ statuses }: LoadResult): number {
-  return Object.entries(statuses).reduce(
-    (sum, [status, count]) => (/^[23]\d\d$/.test(status) ? sum + count : sum),
-    0,
-  );
 }
 
 function meanResponseBytes({ endpoints }: LoadResult): number | undefined {

@@ -14,6 +14,8 @@ import { backlogChecks, settleJobs } from "./settle.ts";
 const WARM_UP_MS_MAX = 4_000;
 /** Of the windows' rate, so that a short warm-up has enough requests. At twice 40 % of saturation nothing queues for long. */
 const WARM_UP_RATE = 2;
+/** Of an overload: as much work as the service can do, and less to wait for until the queues are empty. */
+const OVERLOAD_WARM_UP_RATE = 0.5;
 /** Keeps the warm-up's requests, and what they create, apart from the windows'. */
 const WARM_UP_STREAM = 0x7761726d;
 
@@ -117,7 +119,7 @@ const warmed = new WeakSet<object>();
 /** A process's first window would show its compiler and its first connections: both arms' get the same load before it. */
 async function warmUp(
   subject: Subject,
-  { seed, requestsPerSecond, arrivals, windowMs, users }: ArmRequest,
+  { seed, requestsPerSecond, arrivals, windowMs, users, overload }: ArmRequest,
   options: LoadOptions,
 ): Promise<void> {
   const { baseUrl } = subject;
@@ -127,7 +129,7 @@ async function warmUp(
     options.runLoad({
       baseUrl,
       seed: seed ^ WARM_UP_STREAM,
-      requestsPerSecond: requestsPerSecond * WARM_UP_RATE,
+      requestsPerSecond: requestsPerSecond * (overload ? OVERLOAD_WARM_UP_RATE : WARM_UP_RATE),
       arrivals,
       warmupMs: 0,
       // Whoever asks for short windows is in a hurry.

@@ -1,4 +1,5 @@
 /** Asynchronous processing: searches the number of workers, and derives from what they get done how many jobs may wait. */
+import { countOf, noBetterInWords } from "../advise/concurrency/gain-words.ts";
 import {
   PRESET_WHY,
   probedInWords,
@@ -79,7 +80,7 @@ function next(ask: Ask<AsyncProcessingObservation>): Step {
   if (step.kind === "probe") {
     const change = setKnob(workers, step.values[workers.knob.id] ?? present);
     if (!change) return done(`the number of workers cannot be changed from ${present}`);
-    const why = `${String(change.to)} workers: ${step.why}`;
+    const why = `${countOf(Number(change.to), "worker")}: ${step.why}`;
     return { kind: "probe", changes: [change], why };
   }
   const best = step.values[workers.knob.id] ?? present;
@@ -180,7 +181,11 @@ function boundThenDecide(ask: Ask<AsyncProcessingObservation>, choice: Choice): 
   if (!advice?.proven || !limit || !before) return decide(ask, choice, advice, undefined);
   const after = overload(ask, choice, [limit]);
   if (!after) {
-    return overloadProbe(choice, [limit], `twice the capacity with room for ${bound ?? 0} jobs`);
+    return overloadProbe(
+      choice,
+      [limit],
+      `twice the capacity with room for ${countOf(bound ?? 0, "job")}`,
+    );
   }
   return decide(ask, choice, adviceOf(ask, choice, before, after), limit);
 }
@@ -235,9 +240,9 @@ function decide(
   const safe = advice?.compared?.kind === "not-worse" ? limit : undefined;
   const facts = [...evidenceOf(ask, choice), ...(advice?.facts ?? [noBound(ask)])];
   if (change) {
-    const bound = safe ? `, with room for ${advice?.bound ?? 0} waiting jobs,` : "";
+    const bound = safe ? `, with room for ${countOf(advice?.bound ?? 0, "waiting job")},` : "";
     return propose("async-processing", ask.history, {
-      hypothesis: `${best} instead of ${present} workers${bound} make ${metricOf(ask.strategy.objective).title} better`,
+      hypothesis: `${countOf(best, "worker")} instead of ${present}${bound} ${best === 1 ? "makes" : "make"} ${metricOf(ask.strategy.objective).title} better`,
       changes: [change, ...(safe ? [safe] : [])],
       evidence: facts,
     });
@@ -246,7 +251,7 @@ function decide(
   const left = trials.length < ask.candidatesMax;
   if (safe && advice?.felt === true && left && !wasTried(ask.history, [safe])) {
     return propose("async-processing", ask.history, {
-      hypothesis: `room for ${advice.bound ?? 0} waiting jobs instead of ${String(ask.observation.queueLimit?.value)} makes ${metricOf(ask.strategy.objective).title} better`,
+      hypothesis: `room for ${countOf(advice.bound ?? 0, "waiting job")} instead of ${String(ask.observation.queueLimit?.value)} makes ${metricOf(ask.strategy.objective).title} better`,
       changes: [safe],
       evidence: facts,
     });
@@ -263,11 +268,23 @@ function noBound({ observation }: Ask<AsyncProcessingObservation>): string {
 function workersInWords(ask: Ask<AsyncProcessingObservation>, choice: Choice): string {
   const { present, best, probed } = choice;
   const trial = trialsOfWorkers(ask.history, ask.observation.workers?.knob.id ?? "").at(-1);
-  if (trial) return `${trial.to} workers did not hold in pairs: ${trial.decision.detail}`;
-  const none = `no number of workers was better than ${present} by more than the noise (${formatRatio(probed.noiseFloor)})`;
+  if (trial) {
+    return `${countOf(trial.to, "worker")} did not hold in pairs: ${trial.decision.detail}`;
+  }
+  const id = ask.observation.workers?.knob.id ?? "";
+  const none = noBetterInWords({
+    what: "number of workers",
+    present,
+    measured: probed.measured.map(({ values, metric }) => ({
+      value: values[id] ?? present,
+      metric,
+    })),
+    objective: ask.strategy.objective,
+    noiseFloor: probed.noiseFloor,
+  });
   const why = isWaiting(ask.observation.metrics)
     ? ""
-    : `: no job waits, so that more than ${present} were not tried`;
+    : `: hardly a job waits, so that more than ${present} were not tried`;
   const fewer =
     best < present ? `; ${best} measured the same, so that there are more than are needed` : "";
   return `${none}${why}${fewer}`;
@@ -280,7 +297,7 @@ function evidenceOf(ask: Ask<AsyncProcessingObservation>, { probed }: Choice): r
   const loop = metrics["service.eventLoopUtilization"];
   const facts = [
     probedInWords(probed, ask.strategy.objective, workers?.knob.id ?? "", "workers"),
-    `${cores} cores, ${processes} process${processes === 1 ? "" : "es"} with the workers in each`,
+    `${countOf(cores, "core")}, ${countOf(processes, "process", "processes")} with the workers in each`,
   ];
   const jobs = metrics["queue.jobsPerSecond"];
   if (jobs !== undefined) facts.push(`${significant(jobs)} jobs/s at the run's load`);

@@ -1,4 +1,5 @@
 /** Connection pool: searches the pool's limit with a ladder of single measurements, then has the best decided by pairs. */
+import { countOf, noBetterInWords, valueInWords } from "../advise/concurrency/gain-words.ts";
 import { gainOf, nextLadderStep } from "../advise/concurrency/ladder.ts";
 import type { LadderSettings, Measurement, Rung } from "../advise/concurrency/ladder.ts";
 import { fitSweep } from "../advise/concurrency/pool/fit.ts";
@@ -44,6 +45,10 @@ const PROBES_MAX = 5;
 const PROBES_MAX_SATURATED = 7;
 /** The least gain that the search takes seriously, as in the ladder. */
 const GAIN_LEAST = 0.02;
+/** Of the requests' p95: a shorter mean wait for a connection is not what they feel. */
+const WAIT_SHARE_LEAST = 0.01;
+/** Connections in use for each core: below it, statements hardly ever meet each other. */
+const IN_USE_LEAST = 0.5;
 const RECONNECTS_PER_MINUTE_MAX = 6;
 const FIT_SEED = 42;
 
@@ -120,8 +125,10 @@ function next(ask: Ask<ConnectionPoolObservation>): Step {
   const trial = trialsOf(history).at(-1);
   if (trial) return done(afterTrial(trial));
   const search = searchOf(ask.strategy);
+  const idle = history.length === 0 ? idleBecause(ask, present) : undefined;
+  if (idle !== undefined) return done(idle);
   if (search.senders !== undefined && !history.some((past) => past.kind === "probe")) {
-    const why = `pool of ${present}, as it is, with ${search.senders} requests always under way`;
+    const why = `pool of ${present}, as it is, with ${countOf(search.senders, "request")} always under way`;
     return { kind: "probe", changes: [], why, load: { kind: "users", count: search.senders } };
   }
   const settings = ladderOf(ask, poolMax, present);
@@ -138,6 +145,27 @@ function next(ask: Ask<ConnectionPoolObservation>): Step {
     why: `pool of ${step.value}: ${step.why}`,
     ...(search.senders === undefined ? {} : { load: { kind: "users", count: search.senders } }),
   };
+}
+
+/**
+ * Why no size can gain; undefined where one may. More connections help requests that wait for one, fewer a database whose cores several
+ * fight for: where the wait is nothing and not even one of them is in use for each core, neither is there. With `senders` the load of the
+ * probes is another.
+ */
+function idleBecause(
+  { observation, strategy }: Ask<ConnectionPoolObservation>,
+  present: number,
+): string | undefined {
+  const { metrics, useRatio, waitMs, cores, processes } = observation;
+  const whole = metrics["api.latencyP95Ms"];
+  if (searchOf(strategy).senders !== undefined || !strategy.objective.startsWith("api.latency")) {
+    return undefined;
+  }
+  if (useRatio === undefined || waitMs === undefined || whole === undefined) return undefined;
+  const inUse = useRatio * present * processes;
+  if (waitMs > WAIT_SHARE_LEAST * whole || inUse > IN_USE_LEAST * cores) return undefined;
+  const words = `a request waits ${formatDuration(waitMs)} for a connection (API p95 ${formatDuration(whole)}), and ${significant(inUse)} of ${present * processes} are in use on average, on ${countOf(cores, "core")}`;
+  return `no pool size was tried: ${words}, so that neither more nor fewer can gain. ${[...boundsInWords({ observation, strategy }), ...observation.idle].join("; ")}`.trim();
 }
 
 interface Search {
@@ -248,7 +276,7 @@ function decideBest(
   if (change && gain > settings.noiseFloor) {
     const metric = metricOf(ask.strategy.objective);
     return propose("connection-pool", ask.history, {
-      hypothesis: `a pool of ${best.value} instead of ${start.value} connections makes ${metric.title} better`,
+      hypothesis: `a pool of ${best.value} instead of ${start.value} makes ${metric.title} better`,
       changes: [change],
       evidence: facts,
     });
@@ -257,9 +285,14 @@ function decideBest(
     best.value < start.value
       ? `; a pool of ${best.value} measured the same as ${start.value}, so the present one is larger than it needs to be`
       : "";
-  return done(
-    `no pool size was better than ${start.value} by more than the noise (${formatRatio(settings.noiseFloor)})${smaller}. ${facts.join("; ")}`,
-  );
+  const none = noBetterInWords({
+    what: "pool size",
+    present: start.value,
+    measured: measurementsOf(ask, start.value),
+    objective: searchOf(ask.strategy).metric,
+    noiseFloor: settings.noiseFloor,
+  });
+  return done(`${none}${smaller}. ${facts.join("; ")}`);
 }
 
 function evidenceOf(
@@ -270,9 +303,11 @@ function evidenceOf(
   const search = searchOf(strategy);
   const measured = measurementsOf(ask, settings.start);
   const sizes = measured.map(
-    ({ value, metric }) => `${value}: ${metric === undefined ? "invalid" : significant(metric)}`,
+    ({ value, metric }) =>
+      `${value}: ${metric === undefined ? "not usable" : valueInWords(search.metric, metric)}`,
   );
-  const how = search.senders === undefined ? "" : ` with ${search.senders} requests under way`;
+  const how =
+    search.senders === undefined ? "" : ` with ${countOf(search.senders, "request")} under way`;
   const facts = [
     `single windows${how}, ${metricOf(search.metric).title} by pool size: ${sizes.join(", ")}`,
     ...(search.senders === undefined ? [] : [lawOf(measured)]),
@@ -285,7 +320,7 @@ function evidenceOf(
   if (observation.server) {
     const { open, active, limit } = observation.server;
     facts.push(
-      `database: ${open} connections open, ${active} active after the window, at most ${limit}, ${observation.cores} cores`,
+      `database: ${countOf(open, "connection")} open, ${active} active after the window, at most ${limit}, ${countOf(observation.cores, "core")}`,
     );
   }
   return [...facts, ...boundsInWords(ask), ...observation.idle];
@@ -315,18 +350,18 @@ function waitsOf(ask: Ask<ConnectionPoolObservation>, present: number): readonly
 function boundsInWords({
   observation,
   strategy,
-}: Ask<ConnectionPoolObservation>): readonly string[] {
+}: Pick<Ask<ConnectionPoolObservation>, "observation" | "strategy">): readonly string[] {
   const floor = floorOf(strategy);
   const limit = limitOf(observation);
   return [
     ...(floor
       ? [
-          `deadlock floor: ${floor.threads} requests that hold ${floor.connectionsEach} connections each need ${floor.size}`,
+          `deadlock floor: ${countOf(floor.threads, "request")} with ${countOf(floor.connectionsEach, "connection")} each: at least ${floor.size}`,
         ]
       : []),
     ...(limit
       ? [
-          `server limit: ${limit.maxConnections} over ${limit.processes} processes and ${ARMS} arms is ${limit.size} for each pool`,
+          `server limit: ${limit.maxConnections} over ${countOf(limit.processes, "process", "processes")} and ${ARMS} arms is ${limit.size} for each pool`,
         ]
       : []),
   ];

@@ -1,6 +1,7 @@
 /** The tuners that this version has; a strategy names one by its id. */
 import { aggregateIndexes } from "./aggregate-indexes.ts";
 import { asyncProcessing } from "./async-processing.ts";
+import { backpressure } from "./backpressure.ts";
 import { batch } from "./batch.ts";
 import { connectionPool } from "./connection-pool.ts";
 import { indexAdvisor } from "./index-advisor.ts";
@@ -18,6 +19,7 @@ export const tuners: readonly AnyTuner[] = [
   indexAdvisor,
   connectionPool,
   redisMemory,
+  backpressure,
   asyncProcessing,
   threadPool,
   jobQueue,

@@ -1,4 +1,5 @@
 /** Load balancing: whether more processes help at all, and then how requests are shared among them. */
+import { countOf, gainInWords, noBetterInWords } from "../advise/concurrency/gain-words.ts";
 import {
   balancePolicies,
   evennessInWords,
@@ -18,6 +19,7 @@ import {
 } from "../advise/concurrency/balance/processes.ts";
 import type { ProcessLimits } from "../advise/concurrency/balance/processes.ts";
 import { PRESET_WHY, probedInWords, searchProbed } from "../advise/concurrency/probed.ts";
+import type { Probed } from "../advise/concurrency/probed.ts";
 import { domainError } from "../core/knob.ts";
 import type { Change, KnobValue } from "../core/knob.ts";
 import { metricOf } from "../core/metric.ts";
@@ -157,10 +159,11 @@ function processesStep(
   const to = step.values[processes.knob.id] ?? present;
   const change = setKnob(processes, to);
   if (step.kind === "probe" && change) {
-    const why = `${to} processes: ${step.why}`;
+    const why = `${countOf(to, "process", "processes")}: ${step.why}`;
     return { kind: "step", step: { kind: "probe", changes: [change], why } };
   }
-  const words = probedInWords(probed, strategy.objective, processes.knob.id, "processes");
+  const { objective } = strategy;
+  const words = probedInWords(probed, objective, processes.knob.id, "processes");
   const facts = [
     words,
     limitInWords(limits),
@@ -170,13 +173,31 @@ function processesStep(
   ];
   const gain = step.kind === "best" ? step.gain : 0;
   if (!change || gain <= probed.noiseFloor || trialsOf(history).length >= candidatesMax) {
-    const floor = formatRatio(probed.noiseFloor);
-    const because = `no number of processes was better than ${present} by more than the noise (${floor}): ${facts.join("; ")}`;
-    return { kind: "ended", because };
+    return { kind: "ended", because: `${whyNone(probed, processes, ask)}: ${facts.join("; ")}` };
   }
-  const hypothesis = `${to} instead of ${present} processes make ${metricOf(strategy.objective).title} better`;
+  const hypothesis = `${countOf(to, "process", "processes")} instead of ${present} ${to === 1 ? "makes" : "make"} ${metricOf(objective).title} better`;
   const proposal = { hypothesis, changes: [change], evidence: facts };
   return { kind: "step", step: propose("load-balancing", history, proposal) };
+}
+
+/** Why the number of processes stays. */
+function whyNone(
+  { measured, noiseFloor, step }: Probed,
+  { knob, value }: KnobReading,
+  { strategy: { objective } }: Ask<unknown>,
+): string {
+  const present = numberOf(value) ?? 0;
+  if (step.kind === "best" && step.gain > noiseFloor) {
+    const best = step.values[knob.id] ?? present;
+    return `${countOf(best, "process", "processes")} measured better than ${present} by more than ${gainInWords(objective, noiseFloor)}, but no trial is left to decide it`;
+  }
+  return noBetterInWords({
+    what: "number of processes",
+    present,
+    measured: measured.map(({ values, metric }) => ({ value: values[knob.id] ?? present, metric })),
+    objective,
+    noiseFloor,
+  });
 }
 
 function limitsOf({ cores, poolMax, connections }: LoadBalancingObservation): ProcessLimits {

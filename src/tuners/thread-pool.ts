@@ -1,23 +1,32 @@
 /** Thread pool: searches how many threads the CPU work needs, how long idle ones are kept, and libuv's threads where they can matter. */
-import { PRESET_WHY, probedInWords, searchProbed } from "../advise/concurrency/probed.ts";
+import { countOf, noBetterInWords } from "../advise/concurrency/gain-words.ts";
+import {
+  leastGainOf,
+  PRESET_WHY,
+  probedInWords,
+  searchProbed,
+} from "../advise/concurrency/probed.ts";
 import type { Probed } from "../advise/concurrency/probed.ts";
 import {
-  isMostlyIdle,
+  idleAnywayBecause,
   isOfThreads,
   isStarved,
   isWaitKnown,
   libuvIdleBecause,
+  lifetimeGainlessBecause,
   reachInWords,
+  sizeGainlessBecause,
   threadFacts,
   threadsLeast,
   threadsMost,
 } from "../advise/concurrency/threads/size.ts";
+import type { ThreadWork } from "../advise/concurrency/threads/size.ts";
 import type { Change } from "../core/knob.ts";
 import { metricOf } from "../core/metric.ts";
 import { knobByRole } from "../core/observation.ts";
 import type { Ask, KnobReading, Past, Step, TargetView } from "../core/observation.ts";
 import type { MetricValues } from "../core/sample.ts";
-import { formatDuration, formatRatio } from "../core/units.ts";
+import { formatDuration } from "../core/units.ts";
 import { done, ended, erase, numberOf, numberSetting, propose, setKnob, stepOf } from "./tuner.ts";
 import { trialsOf, wasTried } from "./tuner.ts";
 import type { Part } from "./tuner.ts";
@@ -73,9 +82,10 @@ function next(ask: Ask<ThreadPoolObservation>): Step {
   if (!threads || threads.knob.domain.kind !== "int" || numberOf(threads.value) === undefined) {
     return done("the target has no knob for its CPU threads (role threads)");
   }
-  const size = sizeStep(ask, threads);
+  const nothing = wasTouched(ask) ? undefined : idleAnywayBecause(workOf(ask));
+  const size = nothing === undefined ? sizeStep(ask, threads) : ended(nothing);
   if (size.kind === "step") return size.step;
-  const idle = idleStep(ask);
+  const idle = nothing === undefined ? idleStep(ask) : ended("");
   if (idle.kind === "step") return idle.step;
   const libuv = libuvStep(ask);
   if (libuv.kind === "step") return libuv.step;
@@ -84,9 +94,38 @@ function next(ask: Ask<ThreadPoolObservation>): Step {
   return done([...reasons, facts.join(", ")].join("; "));
 }
 
+/** Whether the pool was tried in any way: what was measured then says more than what can be computed beforehand. */
+function wasTouched({
+  observation: { threads, idleTimeout },
+  history,
+}: Ask<ThreadPoolObservation>): boolean {
+  const ids = [threads, idleTimeout].map((reading) => reading?.knob.id);
+  return history.some((past) =>
+    (past.kind === "probe" ? past.changes : past.candidate.changes).some(
+      (change) => change.kind === "set-knob" && ids.includes(change.knob),
+    ),
+  );
+}
+
+function workOf({
+  observation: { metrics, cores, processes },
+  strategy: { objective },
+  noiseFloor,
+}: Ask<ThreadPoolObservation>): ThreadWork {
+  return {
+    objective,
+    metrics,
+    least: threadsLeast(objective, cores, processes) * Math.max(1, processes),
+    cores,
+    noiseFloor: leastGainOf({ objective, metrics, noiseFloor }),
+  };
+}
+
 function sizeStep(ask: Ask<ThreadPoolObservation>, threads: KnobReading): Part {
   const trial = trialOf(ask.history, threads);
-  if (trial) return ended(afterTrial(trial, "threads"));
+  if (trial) return ended(afterTrial(trial, "number of threads"));
+  const gainless = wasTouched(ask) ? undefined : sizeGainlessBecause(workOf(ask));
+  if (gainless !== undefined) return ended(gainless);
   const probed = searchSize(ask, threads);
   const { step } = probed;
   const { objective } = ask.strategy;
@@ -97,19 +136,27 @@ function sizeStep(ask: Ask<ThreadPoolObservation>, threads: KnobReading): Part {
   const to = step.values[threads.knob.id] ?? present;
   const changes = changesTo(ask.observation, threads, to);
   if (step.kind === "probe") {
-    if (changes.length === 0) return ended(`the pool cannot be changed from ${present} threads`);
-    return stepOf({ kind: "probe", changes, why: `${to} threads: ${step.why}` });
+    if (changes.length === 0)
+      return ended(`the pool cannot be changed from ${countOf(present, "thread")}`);
+    return stepOf({ kind: "probe", changes, why: `${countOf(to, "thread")}: ${step.why}` });
   }
   const words = probedInWords(probed, objective, threads.knob.id, "threads");
   if (changes.length === 0 || step.gain <= probed.noiseFloor) {
-    const floor = formatRatio(probed.noiseFloor);
+    const none = noBetterInWords({
+      what: "number of threads",
+      present,
+      measured: probed.measured.map(({ values, metric }) => ({
+        value: values[threads.knob.id] ?? present,
+        metric,
+      })),
+      objective,
+      noiseFloor: probed.noiseFloor,
+    });
     const fewer = to < present ? `; ${to} measured the same, so that it is larger than needed` : "";
     const facts = [words, ...limitFacts(ask, threads)].join("; ");
-    return ended(
-      `no pool was better than ${present} threads by more than the noise (${floor})${fewer}. ${facts}`,
-    );
+    return ended(`${none}${fewer}. ${facts}`);
   }
-  return candidate(ask, changes, `${to} threads instead of ${present}`, [
+  return candidate(ask, changes, `a pool of ${countOf(to, "thread")} instead of ${present}`, [
     words,
     ...limitFacts(ask, threads),
   ]);
@@ -171,17 +218,14 @@ function changesTo(
 /** The lifetime of idle threads matters only where threads are counted, and only once the size is settled. */
 function idleStep(ask: Ask<ThreadPoolObservation>): Part {
   const { observation, strategy } = ask;
-  const { idleTimeout, metrics, windowMs } = observation;
+  const { idleTimeout, threadsMin, processes, metrics, windowMs } = observation;
   const present = numberOf(idleTimeout?.value);
   if (!idleTimeout || present === undefined) return ended("");
   const trial = trialOf(ask.history, idleTimeout);
   if (trial) return ended(afterTrial(trial, "lifetime of idle threads"));
-  if (!isOfThreads(strategy.objective)) {
-    return ended("how long idle threads are kept was not tried: the objective does not count them");
-  }
-  if (!isMostlyIdle(strategy.objective, metrics)) {
-    return ended("hardly a thread is idle, so that letting them go sooner gains nothing");
-  }
+  const kept = (numberOf(threadsMin?.value) ?? 0) * Math.max(1, processes);
+  const gainless = lifetimeGainlessBecause(strategy.objective, metrics, kept);
+  if (gainless !== undefined) return ended(gainless);
   const wanted = Math.min(
     numberSetting(strategy, "thread-idle-timeout") ?? PRESET_IDLE_MS,
     windowMs,
@@ -225,13 +269,22 @@ function libuvStep(ask: Ask<ThreadPoolObservation>): Part {
   const to = step.values[libuv.knob.id] ?? present;
   const change = setKnob(libuv, to);
   if (step.kind === "probe" && change) {
-    return stepOf({ kind: "probe", changes: [change], why: `${to} threads of libuv: ${step.why}` });
+    return stepOf({
+      kind: "probe",
+      changes: [change],
+      why: `${countOf(to, "thread")} of libuv: ${step.why}`,
+    });
   }
   const words = probedInWords(probed, strategy.objective, libuv.knob.id, "threads of libuv");
   if (step.kind === "probe" || !change || step.gain <= probed.noiseFloor) {
     return ended(`no other number of libuv's threads was better than ${present}. ${words}`);
   }
-  return candidate(ask, [change], `${to} threads of libuv instead of ${present}`, [words]);
+  return candidate(
+    ask,
+    [change],
+    `a pool of ${countOf(to, "thread")} of libuv instead of ${present}`,
+    [words],
+  );
 }
 
 function candidate(

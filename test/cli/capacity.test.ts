@@ -45,3 +45,10 @@ test("an SLO of an endpoint that the workload does not have is refused before an
   expect(code).toBe(2);
   expect(err).toContain("p95[no-such]<200ms names an endpoint that the workload interactive");
 });
+
+test("the plan says which phases are overload, and where their constraints are judged", async () => {
+  const { out } = await inProcess(folder, "run", "--dry-run", "--persona", "multi-tasker");
+  expect(out).toMatch(
+    /All windows of .+ are overload: .+ at [\d.]+ times what the baseline completes; .+ the constraints are judged in 5 more pairs at the usual load\./,
+  );
+});

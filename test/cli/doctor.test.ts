@@ -1,4 +1,5 @@
 /** `perfopt doctor` as a process, on a sick service with real stores. A healthy one is in test/doctor/bench.test.ts. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -32,7 +33,8 @@ const target = (name: string) =>
   });
 
 /** On a machine that others use too: what is looked for here is what no neighbour can imitate. */
-const SHORT = ["--duration", "1500ms", "--warmup", "300ms", "--busy-machine", "--lag-max", "10s"];
+const BUSY = ["--busy-machine", "--lag-max", "10s"];
+const SHORT = ["--duration", "1500ms", "--warmup", "300ms", ...BUSY];
 
 describe("on real stores", () => {
   test(
@@ -91,10 +93,14 @@ test.each([
 
 /** The same without a process. */
 async function inProcess(...args: readonly string[]) {
-  let err = "";
-  const context = { ...contextOf(args), home: place.home, out: () => {} };
-  const code = await main(args, { ...context, err: (text) => void (err += text) });
-  return { code, err };
+  const printed = { out: "", err: "" };
+  const code = await main(args, {
+    ...contextOf(args),
+    home: place.home,
+    out: (text) => void (printed.out += text),
+    err: (text) => void (printed.err += text),
+  });
+  return { code, ...printed };
 }
 
 test("a URL at which nothing listens is said at once, without any load", async () => {
@@ -117,6 +123,36 @@ test("a service that always answers 500 has no share of saturation: its statuses
   } finally {
     server.close();
     server.closeAllConnections();
+  }
+});
+
+/** Answers after a while, and no more than two at once: what it has no place for it turns away. */
+const FULL = `
+let underWay = 0;
+const answer = (_, response) => {
+  if (underWay >= 2) return response.writeHead(503, { "retry-after": 1 }).end();
+  underWay += 1;
+  setTimeout(() => { underWay -= 1; response.end("done"); }, 100);
+};
+const server = require("node:http").createServer(answer);
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));`;
+
+test("a service that turns requests away is at its own limit, which is said, and does not fail", async () => {
+  const service = spawn(process.execPath, ["-e", FULL], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const [port] = await once(service.stdout, "data");
+    const url = `http://127.0.0.1:${String(port).trim()}/`;
+    const load = ["--rate", "60", "--duration", "800ms", "--warmup", "100ms"];
+    const { code, out } = await inProcess("doctor", "--url", url, ...load, ...BUSY, "--json");
+    const { diagnosis }: DoctorResult = JSON.parse(out);
+    const { verdict, headline, findings, because } = diagnosis;
+    expect(headline).not.toContain("fails");
+    // Beside other tests the service may not get the CPU that it wants, which is said instead, with what was turned away.
+    expect(["request-limit 1", "unknown 3"]).toContain(`${verdict} ${code}`);
+    const told = findings[0]?.evidence ?? because;
+    expect(told[0]).toMatch(/requests (?:turned|were turned) away/);
+  } finally {
+    service.kill();
   }
 });
 

@@ -53,7 +53,12 @@ test("other work on the machine from the first to the third measurement ends it,
     });
   };
   const progress = { say: nothing, print: nothing, show: nothing, stop: nothing };
-  const options = { progress, signal: new AbortController().signal, of: "connections" };
+  const options = {
+    progress,
+    signal: new AbortController().signal,
+    of: "connections",
+    one: "connection",
+  };
   await expect(runSweep(planSweep(wish), measure, options)).rejects.toMatchObject({
     message: expect.stringContaining("others worked"),
     hint: expect.stringContaining("--busy-machine"),
@@ -69,3 +74,25 @@ function refusal(asked: SweepWish): string {
   }
   return "not refused";
 }
+
+/** Only pools of that size and larger answer. */
+const answering = (least: number) => (size: number) =>
+  Promise.resolve({ size, throughput: size < least ? 0 : 50, from: "" });
+
+test("a service that answers at no size ends it; small pools that wait for themselves do not", async () => {
+  const progress = { say: nothing, print: nothing, show: nothing, stop: nothing };
+  const options = {
+    progress,
+    signal: new AbortController().signal,
+    of: "connections",
+    one: "connection",
+  };
+  const plan = planSweep({ ...wish, sizes: [1, 2, 4, 8, 16] });
+  await expect(runSweep(plan, answering(17), options)).rejects.toThrow(
+    /no request succeeded with [^]*16: nothing was answered/,
+  );
+  const all = plan.sizes.length * plan.rounds;
+  for (const seed of [1, 2, 3, 4]) {
+    expect(await runSweep({ ...plan, seed }, answering(16), options)).toHaveLength(all);
+  }
+});

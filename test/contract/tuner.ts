@@ -6,6 +6,7 @@ import type { Change, KnobValue } from "../../src/core/knob.ts";
 import { isMetricId, metrics } from "../../src/core/metric.ts";
 import type { MetricId } from "../../src/core/metric.ts";
 import type { Ask, Past, Step, TargetView } from "../../src/core/observation.ts";
+import type { Strategy } from "../../src/core/persona.ts";
 import type { AnyTuner } from "../../src/tuners/tuner.ts";
 import { makeSample } from "../samples.ts";
 import { askOf, decided, strategyOf, viewOf } from "../tuners/views.ts";
@@ -15,6 +16,8 @@ export interface Situation {
   readonly view: TargetView;
   /** Instead of what the tuner would observe there, for tuners whose observation needs a real database. */
   readonly observation?: unknown;
+  /** What the strategy has beside an objective that may be any, or with one of its own. */
+  readonly strategy?: Partial<Strategy>;
 }
 
 /** More steps than any budget allows: the loop itself stops at 24. */
@@ -94,6 +97,7 @@ async function live(
     if (!seen.has(key)) seen.set(key, freeze(await observe(tuner, situation, of)));
     return seen.get(key);
   };
+  const strategy = { ...strategyOf(objective), ...situation.strategy };
   let view = situation.view;
   let observation = await observeOnce(view);
   const history: Past[] = [];
@@ -102,7 +106,7 @@ async function live(
     const ask = {
       observation,
       history: freeze([...history]),
-      strategy: strategyOf(objective),
+      strategy,
       noiseFloor,
       candidatesMax: CANDIDATES_MAX,
     };
@@ -118,7 +122,8 @@ async function live(
     for (const change of changes) checkChange(change, view);
     if (step.kind === "probe") {
       expect(step.why).not.toBe("");
-      history.push({ ...step, sample: sampleOf(objective, measured[steps % measured.length]) });
+      const value = measured[steps % measured.length];
+      history.push({ ...step, sample: sampleOf(strategy.objective, value) });
       continue;
     }
     const { candidate } = step;

@@ -14,6 +14,12 @@ test("a backlog that is answered after the window is no goodput of it", () => {
   expect(goodputOf(shed)).toBe(80);
 });
 
+test("answers that were counted one by one are the goodput, whenever the others came", () => {
+  const counted = { ...load, requestsPerSecondReached: 80, statuses: { "200": 2_000, "503": 10 } };
+  expect(goodputOf({ ...counted, goodInTime: 1_500 })).toBe(150);
+  expect(goodputOf({ ...counted, goodInTime: 0 })).toBe(0);
+});
+
 /** The window with its generator this late. */
 const at = (value: number) => ({
   ...load,

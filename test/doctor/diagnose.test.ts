@@ -3,7 +3,7 @@ import { bottlenecks, type Diagnosis, type DoctorEvidence } from "../../src/core
 import { readings, type ReadingId, type Readings } from "../../src/core/readings.ts";
 import { diagnose as diagnoseFor } from "../../src/doctor/diagnose.ts";
 import * as fc from "../properties.ts";
-import { changed, healthy, sicknesses, unindexed, type Changes } from "./evidence.ts";
+import { both, changed, healthy, sicknesses, unindexed, type Changes } from "./evidence.ts";
 
 const diagnose = (evidence: DoctorEvidence): Diagnosis =>
   diagnoseFor(evidence, { target: "a.yaml" });
@@ -20,16 +20,6 @@ function lacking(evidence: DoctorEvidence, ...ids: readonly ReadingId[]): Doctor
     quiet: without(evidence.quiet, ...ids),
     light: without(evidence.light, ...ids),
     loaded: without(evidence.loaded, ...ids),
-  };
-}
-
-function both(left: Changes, right: Changes): Changes {
-  const { statement = right.statement } = left;
-  return {
-    quiet: { ...left.quiet, ...right.quiet },
-    light: { ...left.light, ...right.light },
-    loaded: { ...left.loaded, ...right.loaded },
-    ...(statement ? { statement } : {}),
   };
 }
 
@@ -179,7 +169,10 @@ describe("refusals", () => {
 
   test("who says that the machine is busy gets a diagnosis all the same", () => {
     const noisy = changed(both(sicknesses.gc, { quiet: { "machine.cpuPressure": 0.9 } }));
-    expect(diagnose({ ...noisy, hostJudged: false }).verdict).toBe("gc");
+    const { verdict, certainty, remarks } = diagnose({ ...noisy, hostJudged: false });
+    expect([verdict, certainty]).toEqual(["gc", "low"]);
+    expect(remarks?.join()).toMatch(/neighbours' doing .*without load 90.0 %/);
+    expect(diagnose(healthy).remarks).toBeUndefined();
   });
 
   test.each<[string, Changes]>([
@@ -236,7 +229,7 @@ describe("calls to other services", () => {
     expect(unmeasured).toEqual([
       {
         bottleneck: "slow-upstream",
-        missing: ["other services: calls of requests, of the response"],
+        missing: ["other services: calls that requests make, share of the response"],
       },
     ]);
   });

@@ -29,6 +29,7 @@ const loaded: Readings = {
   "load.requestsPerSecond": 100,
   "load.completedShare": 1,
   "load.errorRate": 0,
+  "load.refusedShare": 0,
   "load.latencyMeanMs": 10,
   "load.latencyP50Ms": 8,
   "load.latencyP90Ms": 16,
@@ -52,6 +53,9 @@ const loaded: Readings = {
   "loop.longestTickMs": 0,
   "gc.share": 0.02,
   "gc.perSecond": 4,
+  "gc.pauseP99Ms": 6,
+  "gc.youngPerSecond": 3.5,
+  "gc.majorPerSecond": 0.1,
   "libuv.probeP95Ms": 0.4,
   "pool.waitingShare": 0.02,
   "pool.waitMeanMs": 0.1,
@@ -105,6 +109,17 @@ export function changed(changes: Changes, from: DoctorEvidence = healthy): Docto
     light: { ...from.light, ...changes.light },
     loaded: { ...from.loaded, ...changes.loaded },
     ...(changes.statement ? { statement: changes.statement } : {}),
+  };
+}
+
+/** The left one's statement, where both have one. */
+export function both(left: Changes, right: Changes): Changes {
+  const { statement = right.statement } = left;
+  return {
+    quiet: { ...left.quiet, ...right.quiet },
+    light: { ...left.light, ...right.light },
+    loaded: { ...left.loaded, ...right.loaded },
+    ...(statement ? { statement } : {}),
   };
 }
 
@@ -177,6 +192,7 @@ export const sicknesses: Readonly<Record<Bottleneck, Changes>> = {
       "queue.waitMeanMs": 2_000,
     },
   },
+  "request-limit": { loaded: { "load.errorRate": 0.4, "load.refusedShare": 0.4 } },
   "slow-upstream": {
     light: upstreamOf(200),
     loaded: upstreamOf(202),

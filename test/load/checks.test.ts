@@ -16,6 +16,7 @@ const good: WindowRecord = {
   dropped: 0,
   answered: 1_000,
   answeredInTime: 1_000,
+  goodInTime: 0,
   timeouts: 0,
   brokenOff: 0,
   brokenOffBecause: undefined,
@@ -75,6 +76,33 @@ test("users are held to no rate: they have no schedule", () => {
   const checks = validityChecks({ ...request, users }, { ...good, answeredInTime: 0 }, measured);
   expect(checks.every((check) => check.ok)).toBe(true);
   expect(checks.map((check) => check.id)).not.toContain("rate-reached");
+});
+
+/** A window of 500 ms. */
+const overloaded = { ...request, overload: { withinMs: 100 } };
+
+test("an overload is not judged by what it measures, but by all the rest", () => {
+  const usual = idsOf(request, good, measured);
+  const ids = idsOf(overloaded, good, measured);
+  const left = usual.filter((id) => !ids.includes(id));
+  expect(left).toEqual(["rate-reached", "no-drops", "errors"]);
+  const bad = { ...good, dropped: 1, answered: 0, cpu: { share: 0.9, source: "thread" } as const };
+  const failedOf = validityChecks(overloaded, bad, { ...measured, latencyMeanMs: 50 });
+  expect(failedOf.filter(({ ok }) => !ok).map(({ id }) => id)).toEqual([
+    "generator-cpu",
+    "all-answered",
+    "littles-law",
+  ]);
+});
+
+test.each([
+  [9.9, 10, true],
+  [10.1, 10, false],
+  // A twentieth of the median response is more.
+  [24, 500, true],
+])("an overload's requests may leave late by 2 %% of the window: %s ms", (lagP99Ms, p50, ok) => {
+  const checks = validityChecks(overloaded, good, { ...measured, lagP99Ms, latencyP50Ms: p50 });
+  expect(checks.find(({ id }) => id === "generator-lag")?.ok).toBe(ok);
 });
 
 test("Little's law: a histogram that disagrees with the count by more than 5 % is not believed", () => {

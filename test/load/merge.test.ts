@@ -22,6 +22,7 @@ const request = {
     windowMs: 1_000,
     timeoutMs: 400,
     timelineMs: 300,
+    overload: { withinMs: 200 },
     trace: true,
   }),
   workers: 1,

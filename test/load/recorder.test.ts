@@ -72,6 +72,26 @@ test("an answer is in time up to a tenth of the window after its end", () => {
   expect(recorder.record(cpu)).toMatchObject({ answered: 3, answeredInTime: 2 });
 });
 
+test("a good answer is in time when it is complete within the overload's limit of its due time", () => {
+  const recorder = windowRecorder({ ...request, overload: { withinMs: 50 } }, 1_000);
+  const ends = (at: number, flight: Partial<Flight> = {}) =>
+    recorder.finish(flightOf(flight), "answered", at);
+  ends(150);
+  ends(150, { status: 304 });
+  // Late: it counts from when it was due, 100, not from when it was sent or written.
+  ends(150.1);
+  // In time, and not good.
+  ends(120, { status: 503 });
+  ends(120, { status: 404 });
+  ends(120, { refusedAs: "no-capture" });
+  ends(120, { measured: false });
+  recorder.finish(flightOf(), "timeout", 120);
+  expect(recorder.record(cpu).goodInTime).toBe(2);
+  const usual = windowRecorder(request, 1_000);
+  usual.finish(flightOf(), "answered", 120);
+  expect(usual.record(cpu).goodInTime).toBe(0);
+});
+
 test("requests of the warm-up leave no trace in the record", () => {
   const recorder = windowRecorder(request, 1_000);
   const flight = flightOf({ measured: false });

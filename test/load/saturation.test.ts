@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { findSaturation } from "../../src/load/saturation.ts";
+import { findSaturation, hasSettled } from "../../src/load/saturation.ts";
 import type { SaturationRequest } from "../../src/load/saturation.ts";
 import { serve, template, uniqueId, workloadOf } from "./servers.ts";
 
@@ -104,6 +104,74 @@ test("a service that answers nothing cannot be measured, nor one that is not the
   await expect(
     findSaturation(saturationOf({ baseUrl: silent.url }), new AbortController().signal),
   ).rejects.toMatchObject({ code: "cannot-measure", message: expect.stringContaining(silent.url) });
+});
+
+test.each([
+  [undefined, 100, false],
+  [100, 105, true],
+  [105, 100, true],
+  [100, 106, false],
+  [106, 100, false],
+  [0, 5, false],
+  [5, 0, false],
+  [0, 0, true],
+])("two windows in succession have settled: %s and %s", (before, completed, settled) => {
+  expect(hasSettled(before === undefined ? before : { completed: before }, { completed })).toBe(
+    settled,
+  );
+});
+
+/** How slow it is in the first window, in the second, and from then on. */
+const WARMING_MS = [100, 20, 2] as const;
+
+test("a service that gets faster is measured when it is warm, and no request twice", async () => {
+  const connections = 4;
+  const seen = new Set<string>();
+  let answers = 0;
+  let opened = 0;
+  /** Each window opens its own connections. */
+  const delays = new WeakMap<object, number>();
+  const server = await serve((request, response) => {
+    answers += 1;
+    seen.add(request.url ?? "");
+    setTimeout(() => response.end(), delays.get(request.socket));
+  });
+  server.server.on("connection", (socket) => {
+    delays.set(socket, WARMING_MS[Math.floor(opened / connections)] ?? WARMING_MS[2]);
+    opened += 1;
+  });
+  const request = saturationOf({
+    baseUrl: server.url,
+    workload: workloadOf([template({ path: "/${id}" })], [uniqueId]),
+    connections,
+    warmupMs: 50,
+    durationMs: 300,
+  });
+  const { signal } = new AbortController();
+  const { requestsPerSecond } = await findSaturation({ ...request, settleMsMax: 20_000 }, signal);
+  await server.closed();
+  expect(opened / connections).toBeGreaterThanOrEqual(3);
+  // The most that a closed loop can have of the first window's service.
+  expect(requestsPerSecond).toBeGreaterThan((connections * 1_000) / WARMING_MS[0]);
+  expect(seen.size).toBe(answers);
+});
+
+test("windows end when the time is used up, whether the rate has settled or not", async () => {
+  let delayMs = 160;
+  let opened = 0;
+  const server = await serve((_request, response) => {
+    setTimeout(() => response.end(), delayMs);
+  });
+  server.server.on("connection", () => {
+    opened += 1;
+    delayMs *= 0.8;
+  });
+  const request = saturationOf({ baseUrl: server.url, connections: 1, warmupMs: 0 });
+  const { signal } = new AbortController();
+  // Time for a second window of 600 ms if it begins at once, and never for a third.
+  await findSaturation({ ...request, settleMsMax: 1_500 }, signal);
+  await server.closed();
+  expect(opened).toBeLessThanOrEqual(2);
 });
 
 test("an abort ends the run and closes its connections", async () => {

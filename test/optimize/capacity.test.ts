@@ -120,6 +120,17 @@ describe("overload", () => {
     expect(result.goodputPerSecond).toBe(190);
   });
 
+  test("where answers were counted one by one, goodput is those in time, and the late ones are told", () => {
+    const sample = makeSample({}, { requestsPerSecond: 400, windowMs: 5_000 });
+    const load = { ...sample.load, goodInTime: 900 };
+    const result = overloadResult({ ...sample, load }, 400, 200, { withinMs: 500 });
+    expect(result).toMatchObject({ goodputPerSecond: 180, withinMs: 500, failedShare: 0 });
+    expect(result.lateShare).toBeCloseTo(0.55, 9);
+    const uncounted = overloadResult(sample, 400, 200, { withinMs: 500 });
+    expect(uncounted).not.toHaveProperty("withinMs");
+    expect(uncounted).not.toHaveProperty("lateShare");
+  });
+
   test("requests that were never sent count as failed", () => {
     const sample = makeSample({}, { requestsPerSecond: 300, windowMs: 5_000 });
     const load = { ...sample.load, dropped: 500, requestsPerSecondReached: 200 };

@@ -44,6 +44,16 @@ test("a capacity block, with its goals", async () => {
   ]);
 });
 
+test("an overload whose answers have a time limit, and its goal", async () => {
+  const goals = "  - { metric: api.goodputUnderOverload, goal: 90%, weight: 2 }\nstrategies:";
+  const block = "capacity: { overload: { window: 5s, within: 500ms } }\nstrategies:";
+  const persona = await load(edit(edit(BASE, "strategies:", goals), "strategies:", block));
+  expect(persona.capacity).toEqual({ overload: { factor: 2, windowMs: 5_000, withinMs: 500 } });
+  expect(persona.capacityObjectives).toEqual([
+    { metric: "api.goodputUnderOverload", goal: 0.9, weight: 2 },
+  ]);
+});
+
 describe("a mistake in a capacity block is named with its place", () => {
   const text = edit(BASE, "strategies:", `${CAPACITY}strategies:`);
   test.each<[what: string, from: string, to: string, message: string]>([
@@ -82,6 +92,18 @@ describe("a mistake in a capacity block is named with its place", () => {
       CAPACITY.slice(0, CAPACITY.indexOf("  overload")) + "  overload: { window: 5s }\nstrategies:",
       "  - { metric: api.usersSustained, goal: 500, weight: 3 }\ncapacity: { overload: { window: 5s } }\nstrategies:",
       "p.yaml:18:15: objectives[2].metric: expected a block capacity.users, which measures api.usersSustained, found none",
+    ],
+    [
+      "a goal of goodput without overload",
+      `${CAPACITY}strategies:`,
+      "  - { metric: api.goodputUnderOverload, goal: 90%, weight: 3 }\nstrategies:",
+      "p.yaml:18:15: objectives[2].metric: expected a block capacity.overload, which measures api.goodputUnderOverload, found none",
+    ],
+    [
+      "an answer that never counts",
+      "overload: { window: 5s }",
+      "overload: { window: 5s, within: 0 }",
+      "p.yaml:23:35: capacity.overload.within: expected more than zero",
     ],
     [
       "a goal without any block",

@@ -101,6 +101,16 @@ test("knobs, in the order of the file", async () => {
   ]);
 });
 
+const withCookies = (value: string) =>
+  edit(TARGET, "  browse:\n", `  browse:\n    cookies: ${value}\n`);
+
+test("a workload's clients may keep cookies; none by default", async () => {
+  expect((await load(withCookies("true"))).workloads[0]).toMatchObject({ cookies: true });
+  expect((await load(withCookies("false"))).workloads[0]).not.toHaveProperty("cookies");
+  expect((await load(TARGET)).workloads[0]).not.toHaveProperty("cookies");
+  expect((await problems(withCookies("all"))).join()).toContain("workloads.browse.cookies");
+});
+
 const keeping = (share: string) =>
   edit(TARGET, "  browse:\n", `  browse:\n    revalidate: ${share}\n`);
 

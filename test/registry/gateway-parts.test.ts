@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import { createBalance } from "../../src/registry/gateway/balance.ts";
 import { BALANCINGS } from "../../src/registry/gateway/config.ts";
 import type { GatewayOptions } from "../../src/registry/gateway/gateway.ts";
 import { haproxyConfig } from "../../src/registry/gateway/haproxy-config.ts";
+import { makeFolder, removeLeftFolders } from "../../src/registry/gateway/haproxy-folder.ts";
 import { haproxyProgram, validateConfig } from "../../src/registry/gateway/haproxy-process.ts";
 import { startChildren } from "../../src/registry/gateway/children.ts";
 import { createPages } from "../../src/registry/gateway/pages.ts";
@@ -228,6 +229,27 @@ test.each(gatewayKinds.filter(([kind]) => kind === "haproxy"))(
     expect(gateway.events[0]?.type).toBe("trouble");
   },
 );
+
+test("folders that a killed supervisor left are removed, those of others are not", async () => {
+  const before = process.env["TMPDIR"];
+  const place = mkdtempSync(join(tmpdir(), "registry-folders-test-"));
+  process.env["TMPDIR"] = place;
+  try {
+    const [own, left, noted] = await Promise.all([makeFolder(), makeFolder(), makeFolder()]);
+    mkdirSync(join(place, "registry-haproxy-nobodys"));
+    const owner = readFileSync(join(own, "owner"), "utf8").split(" ");
+    // The same number, but another process; and one of another machine or container.
+    writeFileSync(join(left, "owner"), [owner[0], owner[1], "1"].join(" "));
+    writeFileSync(join(noted, "owner"), [owner[0], "elsewhere", "1"].join(" "));
+    await removeLeftFolders();
+    const names = readdirSync(place).map((name) => join(place, name));
+    expect(new Set(names)).toEqual(new Set([own, noted, join(place, "registry-haproxy-nobodys")]));
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    rmSync(place, { recursive: true });
+  }
+});
 
 test("a service process is told how long it may still drain; one that does not end is killed", async () => {
   const folder = mkdtempSync(join(tmpdir(), "registry-children-test-"));

@@ -83,7 +83,7 @@ export type TestGateway = RunningGateway & {
 
 /** Checks are so rare that only what a test does takes a worker out, unless it says otherwise. */
 export async function openFor(
-  workers: readonly FakeWorker[],
+  workers: readonly Pick<FakeWorker, "id" | "url">[],
   options: Partial<GatewayOptions> = {},
   open: Open = openGateway,
 ): Promise<TestGateway> {

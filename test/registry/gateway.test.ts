@@ -253,6 +253,27 @@ describe.each(gatewayKinds)("%s", (kind, open) => {
     });
   });
 
+  test("a worker's own refusal reaches the client as it is, and is no failure of the worker", async () => {
+    const workers = await startFakes(2, (_request, response) => {
+      response.writeHead(503, { "Retry-After": "7", "Content-Type": "application/json" });
+      response.end('{"error_code":"TEMPORARILY_UNAVAILABLE","message":"too busy"}');
+    });
+    const gateway = await start(workers);
+    for (let asked = 0; asked < 8; asked += 1) {
+      const method = asked % 2 === 0 ? "GET" : "POST";
+      const answer = await fetch(`${gateway.url}/x`, { method });
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "7"]);
+      expect(await answer.json()).toMatchObject({ message: "too busy" });
+    }
+    // Nothing was asked twice, nobody was taken out.
+    expect(counts(workers)).toEqual([4, 4]);
+    expect((await gateway.workers()).map(({ state }) => state)).toEqual(["up", "up"]);
+    const page = await text(`${gateway.url}/metrics`);
+    for (const name of ["errors_total", "ejections_total", "retries_total", "refused_total"])
+      expect(page).not.toMatch(new RegExp(`^registry_gateway_${name}.* [1-9]`, "m"));
+    expect(gateway.events.filter(({ type }) => type !== "returned")).toEqual([]);
+  });
+
   test("sticky: a client stays with its worker while that lives, others are spread", async () => {
     const workers = await startFakes(3);
     const { url } = await start(workers, { sticky: true });

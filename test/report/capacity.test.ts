@@ -185,3 +185,62 @@ test("the chart shows both searches, the SLO, and is left out when no latency is
   const files = renderReport(silent, options).charts.map(({ file }) => file);
   expect(files).not.toContain("capacity-users.svg");
 });
+
+function asked(entries: readonly Entry[]): readonly Entry[] {
+  return entries.map((entry) => {
+    if (entry.event.type !== "run-started") return entry;
+    const { persona } = entry.event;
+    const goal = { metric: "api.goodputUnderOverload" as const, goal: 0.9, weight: 1 };
+    return {
+      ...entry,
+      event: { ...entry.event, persona: { ...persona, capacityObjectives: [goal] } },
+    };
+  });
+}
+
+function withGoodput(overload: Partial<OverloadResult>): string {
+  if (!before.overload || !after.overload) throw new Error("the fixture has an overload");
+  return markdownOf(
+    asked(
+      withCapacity(
+        runs.completeRun(),
+        { ...before, overload: { ...before.overload, withinMs: 500, lateShare: 0.21 } },
+        { ...after, overload: { ...after.overload, withinMs: 500, lateShare: 0, ...overload } },
+      ),
+    ),
+  );
+}
+
+describe("goodput under overload", () => {
+  const title = "goodput under overload, of the peak";
+
+  test("is judged of what was kept, shown beside the baseline, and claims no difference", () => {
+    const markdown = withGoodput({});
+    const row = rowOf(markdown, title);
+    // 211 of 403, and 470 of 489.
+    expect(row).toContain("| 52.4 % | 96.1 % | one window each, which shows no difference |");
+    expect(row).toContain("| not paired | none | at least 90 % |");
+    expect(row).toContain("| met |");
+    expect(markdown).toMatch(/The goal of goodput under overload is met when/);
+    expect(markdown).not.toContain("The goal of jobs waiting under overload");
+  });
+
+  test("that is missed earns nothing for part of the way", () => {
+    const markdown = withGoodput({ goodputPerSecond: 400 });
+    expect(rowOf(markdown, title)).toContain("**missed**");
+    expect(markdown).toContain("| 0.000 | missed, no improvement shown |");
+  });
+
+  test("without a peak is not measured", () => {
+    expect(rowOf(withGoodput({ peakPerSecond: 0 }), title)).toContain("**not measured**");
+  });
+
+  test("says what in time means where it was counted, and how much came later", () => {
+    const markdown = withGoodput({});
+    expect(markdown).toContain(
+      "| goodput: good answers, complete within 500 ms of being due | 211/s | 470/s |",
+    );
+    expect(markdown).toContain("| good answers that came later, of all requests | 21.0 % | 0 % |");
+    expect(markdownOf(runs.capacityRun())).toContain("| goodput: good answers in time |");
+  });
+});

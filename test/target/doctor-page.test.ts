@@ -143,3 +143,46 @@ describe("calls", () => {
     expect(told["upstream.jobsMsPerRequest"]).toBeUndefined();
   });
 });
+
+/** So many scavenges of a millisecond, and so many collections of the whole heap of 80 ms to 100 ms. */
+const collected = (young: number, major: number): PageValues => ({
+  series: {
+    gcSeconds: young * 0.001 + major * 0.09,
+    gcCount: young + major,
+    gcMajorCount: major,
+  },
+  histograms: {
+    ...NO_HISTOGRAMS,
+    one: {
+      gcPauseSeconds: {
+        buckets: [
+          { bound: 0.001, count: young },
+          { bound: 0.08, count: young },
+          { bound: 0.1, count: young + major },
+          { bound: Infinity, count: young + major },
+        ],
+        count: young + major,
+        sum: young * 0.001 + major * 0.09,
+      },
+    },
+  },
+});
+const between = (before: PageValues, after: PageValues) =>
+  pageReadings({ before, after, polls: [], elapsedMs: ELAPSED_MS, requests: 100 });
+
+describe("collections", () => {
+  test("by kind, with the pauses of the window and not of before", () => {
+    const told = between(collected(1_000, 500), collected(1_300, 520));
+    expect(told["gc.youngPerSecond"]).toBeCloseTo(30);
+    expect(told["gc.majorPerSecond"]).toBeCloseTo(2);
+    expect(told["gc.pauseP99Ms"]).toBeGreaterThan(80);
+    expect(between(collected(0, 20), collected(1_000, 21))["gc.pauseP99Ms"]).toBeLessThan(1.1);
+  });
+
+  test("none: no pause; and whose kinds nobody tells are of no kind", () => {
+    const still = between(collected(5, 1), collected(5, 1));
+    expect(still["gc.pauseP99Ms"]).toBe(0);
+    const untold = readingsOf([{ series: { gcCount: 0 } }, { series: { gcCount: 40 } }]);
+    expect([untold["gc.youngPerSecond"], untold["gc.pauseP99Ms"]]).toEqual([undefined, undefined]);
+  });
+});

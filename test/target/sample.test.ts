@@ -185,6 +185,24 @@ describe("shares", () => {
     expect(metrics["redis.bytesPerRequest"]).toBe(100);
   });
 
+  test("of an overload, goodput and the good share are of answers in time; refusals and drops are of all that was due", () => {
+    const statuses = { "200": 50, "302": 10, "404": 3, "429": 20, "503": 10, timeout: 7 };
+    const load = loadResult({ requests: 100, dropped: 100, windowMs: 2_000, statuses });
+    const metricsOf = (changes: Partial<typeof load>) =>
+      sampleFrom(measured({ load: { ...load, ...changes } })).metrics;
+    expect(metricsOf({ goodInTime: 40 })).toMatchObject({
+      "api.goodputPerSecond": 20,
+      "api.goodRatio": 0.2,
+      "api.rejectRatio": 0.15,
+    });
+    expect(metricsOf({ goodInTime: 0 })).toMatchObject({
+      "api.goodputPerSecond": 0,
+      "api.goodRatio": 0,
+    });
+    expect(metricsOf({})).toMatchObject({ "api.goodputPerSecond": 30, "api.rejectRatio": 0.15 });
+    expect(metricsOf({})).not.toHaveProperty(["api.goodRatio"]);
+  });
+
   test("errors over requests", () => {
     const load = loadResult({ requests: 200, errors: 3 });
     expect(sampleFrom(measured({ load })).metrics["api.errorRate"]).toBe(0.015);

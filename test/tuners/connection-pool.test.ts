@@ -18,6 +18,8 @@ import {
   viewOf,
 } from "./views.ts";
 import type { ViewSketch } from "./views.ts";
+import { keptShare, keptValues, runPhase } from "./worlds.ts";
+import type { World } from "./worlds.ts";
 
 const processes: Knob = {
   id: "workers",
@@ -61,9 +63,9 @@ test("climbs from the preset while it pays, and has the best decided", async () 
   expect(tried).toEqual([30, 50]);
   const { changes, hypothesis, evidence } = candidateOf(step);
   expect(changes).toEqual([{ kind: "set-knob", knob: "connections", from: 15, to: 30 }]);
-  expect(hypothesis).toMatch(/a pool of 30 instead of 15 connections/);
+  expect(hypothesis).toMatch(/a pool of 30 instead of 15 makes/);
   expect(evidence.join("\n")).toMatch(
-    /15: 20\.0, 30: 10\.0, 50: 10\.0[^]*85\.0 %[^]*4\.00 ms[^]*12 connections open, 3 active/,
+    /15: 20\.0 ms, 30: 10\.0 ms, 50: 10\.0 ms[^]*85\.0 %[^]*4\.00 ms[^]*12 connections open, 3 active/,
   );
 });
 
@@ -80,7 +82,7 @@ test("says so when no size is better, with the numbers; a smaller pool that does
   expect(reasonOf(step)).toMatch(
     /no pool size was better than 15 .* a pool of 6 measured the same as 15/,
   );
-  expect(reasonOf(step)).toMatch(/15: 100, 30: 100, 6: 100/);
+  expect(reasonOf(step)).toMatch(/15: 100 ms, 30: 100 ms, 6: 100 ms/);
 });
 
 test("a gain within the noise is not worth a trial", async () => {
@@ -135,7 +137,7 @@ test("does not go below the deadlock floor that the strategy knows of", async ()
   const { tried, step } = await search((size) => 100 + size, {}, { strategy });
   expect(Math.min(...tried)).toBe(13);
   expect(JSON.stringify(step)).toMatch(
-    /deadlock floor: 6 requests that hold 3 connections each need 13/,
+    /deadlock floor: 6 requests with 3 connections each: at least 13/,
   );
 });
 
@@ -198,5 +200,46 @@ describe("with senders, throughput of a closed loop is searched", () => {
   test("a present size that cannot be measured ends it", async () => {
     const { step } = await saturated(() => Number.NaN);
     expect(reasonOf(step)).toMatch(/requests\/s was not measured/);
+  });
+});
+
+/** Too few make requests wait, too many compete: the best is about the root of what both cost. */
+const pooled = (waitEach: number, competeEach: number, busy = 0.9): World => ({
+  truth: ({ values }) => {
+    const size = Number(values["connections"]);
+    return {
+      "api.latencyP95Ms": 20 + waitEach / size + competeEach * size,
+      "pool.waitMs": waitEach / size / 4,
+      "pool.useRatio": busy,
+    };
+  },
+  view: () => ({ database: viewOf({ maxConnections: 200 }).database }),
+});
+
+describe("on services whose truth is known", () => {
+  const phase = { tuner: connectionPool, objective: "api.latencyP95Ms" } as const;
+  test("a pool that requests wait for grows, one whose connections compete shrinks", async () => {
+    for (const seed of [1, 2, 3]) {
+      const larger = keptValues(await runPhase(pooled(1_500, 0.3), phase, seed));
+      expect(Number(larger["connections"])).toBeGreaterThan(25);
+      const small = { ...phase, settings: { "pool-max": 6 } };
+      const smaller = keptValues(await runPhase(pooled(20, 4), small, seed));
+      expect(Number(smaller["connections"])).toBeLessThan(10);
+    }
+  });
+
+  test("a pool that changes nothing keeps hardly any, and one that nobody waits for is not searched", async () => {
+    const { share } = await keptShare(pooled(0, 0), phase, 30);
+    expect(share).toBeLessThanOrEqual(0.05);
+    const exact = { cv: 0, differenceSd: 0 };
+    const { probes, trials, because } = await runPhase(
+      { ...pooled(0, 0, 0.02), noise: exact },
+      phase,
+      1,
+    );
+    expect([...probes, ...trials]).toEqual([]);
+    expect(because).toMatch(
+      /no pool size was tried: a request waits 0 s for a connection .* and 0\.300 of 15 are in use/,
+    );
   });
 });

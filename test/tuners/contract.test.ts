@@ -72,7 +72,27 @@ const views: readonly Situation[] = [
   },
 ];
 
+const overload = {
+  objective: "api.goodRatio",
+  overload: { factor: 2, windowMs: 4_000, withinMs: 500 },
+} as const;
+
 const own: Readonly<Record<string, readonly Situation[]>> = {
+  backpressure: [
+    {
+      title: "overload of which hardly a request is answered in time",
+      view: viewOf({ metrics: { ...everything, "api.goodRatio": 0.04 } }),
+      strategy: overload,
+    },
+    {
+      title: "overload on a service that has a limit, in two processes",
+      view: viewOf({
+        values: { "under-way": 12, copies: 2 },
+        metrics: { "api.goodRatio": 0.2 },
+      }),
+      strategy: { ...overload, settings: { "requests-in-flight": 40 } },
+    },
+  ],
   "index-advisor": [
     { title: "two indexes to gain by", view: viewOf(), observation: advice },
     {

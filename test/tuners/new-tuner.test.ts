@@ -27,6 +27,7 @@ beforeEach(() => {
     "test/properties.ts",
     "test/samples.ts",
     "test/simulator.ts",
+    "test/simulated-overload.ts",
     "test/simulated-tasks.ts",
     "test/aggregates.ts",
     "test/noise.ts",

@@ -42,7 +42,7 @@ test("the share of busy threads: as few as there are cores, with the pool's own 
   );
   expect(keptValues(outcome)).toMatchObject({ "threads-most": 2, "threads-least": 2 });
   expect(outcome.trials[0]?.candidate.evidence.join("\n")).toMatch(
-    /thread efficiency by threads: 16: 0\.0[^]*30: [^]*fewer than 2 were not tried: a burst of tasks would leave cores idle[^]*context switches\/s/,
+    /thread efficiency by threads: 16: \d\.\d %[^]*30: [^]*fewer than 2 were not tried: a burst of tasks would leave cores idle[^]*context switches\/s/,
   );
 });
 
@@ -89,7 +89,7 @@ test("without the wait for a thread no smaller pool is chosen, nor where only th
   }
 });
 
-test("hardly any work, and a pool that never grew: no more threads are tried, and what the fewest reach is said", async () => {
+test("hardly any work: it ends at once, with what the work would keep the smallest pool busy", async () => {
   const quiet: World = {
     truth: ({ values }) => {
       const alive = Math.min(4, Number(values["threads-most"]));
@@ -102,18 +102,41 @@ test("hardly any work, and a pool that never grew: no more threads are tried, an
       };
     },
   };
-  const { probes, kept, trials } = await runPhase(quiet, byEfficiency, 5);
+  const { probes, trials, because } = await runPhase(quiet, byEfficiency, 5);
+  expect([...probes, ...trials]).toEqual([]);
+  expect(because).toMatch(
+    /idle whatever their number, and nothing was tried: \d\.\d+ % of the time of \d\.\d+ threads is 0\.[01]\d+ threads' work, which would keep the smallest pool \(2\) busy \d\.\d+ % of the time/,
+  );
+  const exact: World = { ...quiet, noise: { cv: 0, differenceSd: 0 } };
+  const byP95 = await runPhase(exact, { ...byLatency, settings: {} }, 5);
+  expect(because).not.toMatch(/libuv's threads by|kept was not tried/);
+  expect(byP95.probes.flatMap((each) => each.changes)).not.toContainEqual(
+    expect.objectContaining({ knob: "threads-most" }),
+  );
+  expect(byP95.because).toMatch(/no number of threads was tried: tasks wait \d+ µs for one/);
+});
+
+test("a pool that never grew to half of what it may be: no more threads are tried", async () => {
+  const small = cpuWork(0.8, () => ({ "threads.alive": 4, "threads.efficiency": 0.2 }));
+  const { probes, because } = await runPhase(small, byEfficiency, 5);
   const tried = probes.flatMap(({ changes }) =>
     changes.flatMap((change) =>
       change.kind === "set-knob" && change.knob === "threads-most" ? Number(change.to) : [],
     ),
   );
   expect(Math.max(...tried)).toBeLessThan(16);
-  // Of 2 %, twice as much is a gain of 0.02, which is enough.
-  expect(keptValues({ kept, trials, probes, because: "" })["threads-most"]).toBe(2);
-  expect(trials[0]?.candidate.evidence.join("; ")).toMatch(
-    /the pool never grew to half of that.*keeps 0\.[01]\d+ threads busy, so that 2 threads would be busy \d\.\d+ %/,
+  expect(because).toMatch(/the pool never grew to half of that/);
+});
+
+test("a pool that is no larger than it needs to be is left alone, and so are threads that are kept anyway", async () => {
+  const metrics = { "threads.efficiency": 0.3, "threads.alive": 2, "threads.waitMs": 0.2 };
+  const because = reasonOf(
+    (await first(metrics, "threads.efficiency", { "threads-most": 2, "threads-least": 2 }))({}),
   );
+  expect(because).toMatch(
+    /no number of threads was tried: 30\.0 % [^]*smallest pool \(2\) busy 30\.0 % of the time, no gain of more than 3\.0 points/,
+  );
+  expect(because).toMatch(/no more are alive \(2\.00\) than are kept anyway/);
 });
 
 /** A probe of the pool that measured what the observed window did. */
@@ -137,7 +160,7 @@ test("libuv's threads are looked at only where they can matter", async () => {
   expect(Object.keys(valuesOf(step))).toEqual(["threads-of-libuv"]);
   const busy = { ...usual, "service.eventLoopUtilization": 0.97 };
   expect(reasonOf((await first(busy, "api.latencyP95Ms"))({ history }))).toMatch(
-    /no pool was better than 16 threads[^]*libuv's threads were not searched: the event loop is busy 97\.0 %/,
+    /no number of threads was better than 16[^]*libuv's threads were not searched: the event loop is busy 97\.0 %/,
   );
 });
 

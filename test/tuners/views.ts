@@ -19,6 +19,7 @@ export const knobs: readonly Knob[] = [
   knob("connections", "pool-max", { kind: "int", min: 1, max: 200 }, 15),
   knob("connections-least", "pool-min", { kind: "int", min: 0, max: 200 }, 2),
   knob("redis-memory", "redis-maxmemory", { kind: "bytes", min: 16 * MB, max: 8 * GB }, 128 * MB),
+  knob("under-way", "requests-in-flight", { kind: "int", min: 1, max: 10_000 }, 10_000),
   knob("crew", "async-workers", { kind: "int", min: 1, max: 64 }, 4),
   knob("room", "queue-limit", { kind: "int", min: 10, max: 100_000 }, 500),
   knob("classes", "job-priorities", { kind: "bool" }, false),

@@ -6,8 +6,15 @@ import type { MetricId } from "../../core/metric.ts";
 import type { KnobReading, Past, ProbeLoad } from "../../core/observation.ts";
 import type { MetricValues, Sample } from "../../core/sample.ts";
 import { significant } from "../../core/units.ts";
+import { valueInWords } from "./gain-words.ts";
 import { nextSearchStep } from "./search.ts";
-import type { SearchKnob, SearchMeasurement, SearchStep, Values } from "./search.ts";
+import type {
+  SearchKnob,
+  SearchMeasurement,
+  SearchSettings,
+  SearchStep,
+  Values,
+} from "./search.ts";
 
 export const PRESET_WHY = "the strategy's hypothesis";
 
@@ -66,13 +73,27 @@ export function searchProbed(question: ProbedQuestion): Probed {
     question.candidatesMax > 1 ? question.probesMax : Math.min(question.probesMax, PROBES_IN_SHORT);
   const probesMax = allowed - (all.length - measured.length);
   const settings = { knobs, better, compare, noiseFloor, probesMax };
-  const step = nextSearchStep(settings, measured);
+  const step = nextStep(settings, measured);
   const isOpen = step.kind !== "unmeasurable" && measured.length - 1 < probesMax;
   return {
     step: (isOpen && nextHypothesis(question, knobs, measured)) || step,
     measured,
     noiseFloor,
   };
+}
+
+/**
+ * The search may ask for the present setting again, which looks like a cliff from the others. A tuner's probe is a change, so that it is
+ * taken at its word instead: as if a second window had shown the same.
+ */
+function nextStep(settings: SearchSettings, measured: readonly SearchMeasurement[]): SearchStep {
+  const step = nextSearchStep(settings, measured);
+  const [present] = measured;
+  if (step.kind !== "probe" || !present) return step;
+  const isPresent = settings.knobs.every(({ id, start }) => (step.values[id] ?? start) === start);
+  if (!isPresent) return step;
+  const probesMax = settings.probesMax + 1;
+  return nextSearchStep({ ...settings, probesMax }, [...measured, present]);
 }
 
 /** A gain up to this is none: the noise, or a small share of the present value where there is less noise. */
@@ -160,7 +181,7 @@ function metricIn(sample: Sample, question: ProbedQuestion): number | undefined 
   return sample.metrics[question.objective];
 }
 
-/** `single windows, job latency p95 by value: 4: 210, 8: 180, 20: invalid`, of the first knob. */
+/** `single windows, job latency p95 by workers: 4: 210 ms, 8: 180 ms, 20: not usable`, of one knob. */
 export function probedInWords(
   { measured }: Pick<Probed, "measured">,
   objective: MetricId,
@@ -169,7 +190,7 @@ export function probedInWords(
 ): string {
   const list = measured.map(({ values, metric }) => {
     const value = significantWhole(values[knob] ?? Number.NaN);
-    return `${value}: ${metric === undefined ? "not usable" : significant(metric)}`;
+    return `${value}: ${metric === undefined ? "not usable" : valueInWords(objective, metric)}`;
   });
   return `single windows, ${metricOf(objective).title} by ${what}: ${list.join(", ")}`;
 }

@@ -4,7 +4,7 @@
  */
 import type { Fence } from "./fence.ts";
 import type { SearchSettings } from "./search.ts";
-import { heightOf, keyOf, placeOf, valuesAt } from "./space.ts";
+import { heightOf, highest, keyOf, placeOf, valuesAt } from "./space.ts";
 import type { Point, SearchKnob, Values } from "./space.ts";
 
 /** tuning.md 1.5: up by 2.5; extend while better than 2 %. */
@@ -23,7 +23,8 @@ export interface Probe {
 export function nextProbe(settings: SearchSettings, start: Point, fence: Fence): Probe | undefined {
   const scout = settings.mode === "scout" ? nextScout(settings, start, fence) : undefined;
   if (scout?.probe) return scout.probe;
-  let base = scout?.best ?? start;
+  // Where the present setting is past a cliff itself, the ladder goes on from the best.
+  let base = scout?.best ?? (fence.usable.includes(start) ? start : highest(fence.usable));
   for (const [index, knob] of settings.knobs.entries()) {
     const side = knob.first === undefined || knob.first >= knob.start ? 1 : -1;
     const climbed = climb(settings, fence, base, index, side);

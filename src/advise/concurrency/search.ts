@@ -20,7 +20,7 @@ export interface SearchSettings {
   readonly compare: "ratio" | "difference";
   /** Relative for `ratio`, absolute for `difference`. */
   readonly noiseFloor: number;
-  /** Measurements beside the start's own. */
+  /** Measurements beside the start's first. */
   readonly probesMax: number;
   /** `scout`: looks at places all over the range first, for surfaces with several tops. */
   readonly mode?: "local" | "scout";
@@ -40,7 +40,7 @@ export type SearchStep =
       /** Of the recommended setting over the start as both were measured: a logarithm for `ratio`, so 0.1 is about 10 %; above zero is better. */
       readonly gain: number;
       readonly because: string;
-      /** Values from which on a knob falls off a cliff, measured twice. */
+      /** Values from which on a knob falls off a cliff: two measurements there were bad. */
       readonly boundary?: readonly Boundary[];
     }
   | { readonly kind: "unmeasurable"; readonly because: string };
@@ -62,8 +62,7 @@ export function nextSearchStep(
       because: "the present setting has no valid measurement to compare with",
     };
   }
-  const starts = measured.filter((each) => keyOf(knobs, each.values) === startKey).length;
-  const left = settings.probesMax - (measured.length - starts);
+  const left = settings.probesMax - (measured.length - 1);
   const fence = fenceOf(settings, points, start);
   if (left > 0) {
     const step = nextMeasurement(settings, points, start, fence);
@@ -88,10 +87,11 @@ function nextMeasurement(
   start: Point,
   fence: Fence,
 ): { readonly values: Values; readonly why: string } | undefined {
-  if (fence.unmeasured) {
+  // It costs nothing, and all that lies behind it is closed until then.
+  if (fence.suspects.some((cliff) => cliff.point === start)) {
     return {
-      values: fence.unmeasured.values,
-      why: "could not be measured: tried once more before it is excluded",
+      values: start.values,
+      why: "the present setting was far worse than its neighbour: measured once more",
     };
   }
   return (

@@ -77,3 +77,7 @@ export function completeValues(knobs: readonly SearchKnob[], values: Values): Va
 export function distance(a: Place, b: Place): number {
   return Math.sqrt(a.reduce((sum, height, index) => sum + (height - (b[index] ?? 0)) ** 2, 0));
 }
+
+export function highest(points: readonly Point[]): Point {
+  return points.reduce((a, b) => (b.score > a.score ? b : a));
+}

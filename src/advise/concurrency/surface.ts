@@ -1,10 +1,11 @@
 /** After the probes: the top of the fitted surface and places beside it are measured until they say nothing new; and which setting to recommend. */
+import { isBehind, towards } from "./fence.ts";
 import type { Fence } from "./fence.ts";
 import { fitSurface } from "./model.ts";
 import type { Surface } from "./model.ts";
 import type { Probe } from "./probes.ts";
 import type { SearchSettings } from "./search.ts";
-import { distance, keyOf, placeOf, valuesAt } from "./space.ts";
+import { distance, highest, keyOf, placeOf, valuesAt } from "./space.ts";
 import type { Place, Point } from "./space.ts";
 
 /** tuning.md 1.5: no further than a factor of 2.7 from the best. */
@@ -18,11 +19,15 @@ const SAME_PLACE_FIRST = 0.4;
 /** tuning.md 1.5: every second trial beside the top, by a factor of 1.3 to 2. */
 const BESIDE_LEAST = 1.3;
 const BESIDE_MOST = 2;
+/** Half of the least factor beside a top: nearer than that two settings are alike. */
+const NEIGHBOUR_LEAST = Math.log(BESIDE_LEAST) / 2;
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 /** Between measured values a surface is surer than outside of them. */
 const INSIDE_BONUS = 0.03;
 /** tuning.md 2: the smallest setting within 2 % of the best frees memory and connections. */
 const AS_GOOD_AS_BEST = 0.02;
+/** A trial between the last good value and a boundary may hurt: what it has to promise. */
+const WORTH_A_BRACKET = 0.02;
 /** What a suspected cliff has to promise behind it before it is measured again. */
 const WORTH_ANOTHER_LOOK = 0.06;
 /** Of the difference between one measurement and the surface, so much is believed. */
@@ -38,37 +43,50 @@ export function nextProposal(
   start: Point,
   fence: Fence,
 ): Probe | undefined {
-  const suspect = suspectInTheWay(settings, start, fence);
-  if (suspect) {
-    return {
-      values: suspect.values,
-      why: "far worse than its neighbour, and in the way: measured once more before it is excluded",
-    };
-  }
+  const check = suspectInTheWay(settings, points, start, fence);
+  if (check) return check;
   const { best, surface } = viewOf(settings, start, fence);
   const few = fence.usable.length <= settings.knobs.length;
   const turn = points.length;
-  const reach = few ? REACH_FIRST : REACH;
-  const capped = { ...fence, low: fence.recommendedLow, high: fence.recommendedHigh };
-  const top = topOf(settings, surface, best, capped, reach);
-  // Beside a cliff, every second time as far as the search may go, else no further than what may be recommended.
-  const isBounded = fence.boundaries.length > 0;
-  const tops =
-    isBounded && turn % 2 === 0 ? [topOf(settings, surface, best, fence, reach), top] : [top];
+  const top = topBesideCliffs(settings, surface, best, fence, few ? REACH_FIRST : REACH);
   const enough = points.length > settings.knobs.length + 2;
   const least = enough ? SAME_PLACE : SAME_PLACE_FIRST;
-  const isTurnOfTop = isBounded || turn % 2 === 0 || points.length < settings.knobs.length + 4;
-  const fresh = isTurnOfTop
-    ? tops.find((place) => isNew(settings, points, fence, place, least))
-    : undefined;
-  if (fresh) {
+  const isTurnOfTop =
+    fence.boundaries.length > 0 || turn % 2 === 0 || points.length < settings.knobs.length + 4;
+  if (isTurnOfTop && isNew(settings, points, fence, top, least)) {
     const why = `the top of a surface through ${points.length} settings`;
-    return { values: valuesAt(settings.knobs, fresh), why };
+    return { values: valuesAt(settings.knobs, top), why };
   }
   const beside = besideTop(settings, points, fence, surface, top);
   if (beside) return beside;
-  if (!isNew(settings, points, fence, top, SAME_PLACE)) return undefined;
+  if (!isNew(settings, points, fence, top, SAME_PLACE)) {
+    return wholeNeighbour(settings, points, fence, best);
+  }
   return { values: valuesAt(settings.knobs, top), why: "the top of the surface" };
+}
+
+/** Of small whole numbers the factors beside a top round to few values; the next ones up and down from the best are then as far as a factor. */
+function wholeNeighbour(
+  settings: SearchSettings,
+  points: readonly Point[],
+  fence: Fence,
+  best: Point,
+): Probe | undefined {
+  for (const [index, { id, real, start }] of settings.knobs.entries()) {
+    if (real === true) continue;
+    for (const step of [1, -1]) {
+      const values = { ...best.values, [id]: (best.values[id] ?? start) + step };
+      const place = placeOf(settings.knobs, values);
+      const isFar = distance(place, best.place) >= NEIGHBOUR_LEAST;
+      const [low, high] = [fence.low[index] ?? 0, fence.high[index] ?? 0];
+      const height = place[index] ?? 0;
+      const isInside = height >= low - ROUNDING && height <= high + ROUNDING;
+      if (!isFar || !isInside || !isRecommendable(fence, place)) continue;
+      if (!isNew(settings, points, fence, place, 0)) continue;
+      return { values, why: `the next whole number of ${id} beside the best` };
+    }
+  }
+  return undefined;
 }
 
 /** The smallest measured setting within 2 % of the best, both as the surface smooths them, at a distance from cliffs. */
@@ -76,6 +94,8 @@ export function recommend(settings: SearchSettings, start: Point, fence: Fence):
   const allowed = viewOf(settings, start, fence).smoothed.filter(
     ({ point }) => point === start || isRecommendable(fence, point.place),
   );
+  // All that is good lies too near to a cliff, and the present setting past it.
+  if (allowed.length === 0) return highest(fence.usable);
   const top = Math.max(...allowed.map((each) => each.score));
   // The distance that is kept from a cliff has freed enough already.
   const spared =
@@ -120,10 +140,6 @@ function surfaceOf(
   return fitSurface(points, highest(usable), { scale, bumps: settings.mode === "scout" });
 }
 
-function highest(points: readonly Point[]): Point {
-  return points.reduce((a, b) => (b.score > a.score ? b : a));
-}
-
 /** What a relative change of 1 is in scores: 1 for logarithms. */
 function scaleOf(settings: SearchSettings, start: Point, usable: readonly Point[]): number {
   if (settings.compare === "ratio") return 1;
@@ -131,22 +147,66 @@ function scaleOf(settings: SearchSettings, start: Point, usable: readonly Point[
   return Math.max(Math.abs(start.score), Math.max(...scores) - Math.min(...scores)) || 1;
 }
 
-/** What the surface without the suspects would go past the middle to. */
-function suspectInTheWay(settings: SearchSettings, start: Point, fence: Fence): Point | undefined {
+/**
+ * What the surface without the suspects would go past the middle to is measured again; of a single knob at first the middle, which hurts less and
+ * says more: bad, it confirms the suspect, and good, it is a good place nearer to it.
+ */
+function suspectInTheWay(
+  settings: SearchSettings,
+  points: readonly Point[],
+  start: Point,
+  fence: Fence,
+): Probe | undefined {
   if (fence.suspects.length === 0) return undefined;
   const best = highest(fence.usable);
-  const surface = surfaceOf(settings, start, fence.usable, fence.usable);
+  const before = fence.usable.filter(
+    (point) => point === best || !fence.suspects.some((cliff) => isBehind(point.place, cliff)),
+  );
+  const surface = surfaceOf(settings, start, before, fence.usable);
   const top = topOf(settings, surface, best, { ...fence, forbids: () => false }, REACH);
   const worth = WORTH_ANOTHER_LOOK * scaleOf(settings, start, fence.usable);
   const promised = surface.at(top) - surface.at(best.place);
   if (promised <= Math.max(worth, settings.noiseFloor)) return undefined;
-  return fence.suspects.find(({ point, inner, knobs }) =>
+  const suspect = fence.suspects.find(({ point, inner, knobs }) =>
     knobs.every((index) => {
       const from = inner.place[index] ?? 0;
       const to = point.place[index] ?? 0;
       return ((top[index] ?? 0) - from) / (to - from) >= 0.5;
     }),
-  )?.point;
+  );
+  if (!suspect) return undefined;
+  const between = suspect.inner.place.map((good, index) =>
+    towards(good, suspect.point.place[index] ?? good),
+  );
+  if (suspect.knobs.length === 1 && isNew(settings, points, fence, between, SAME_PLACE)) {
+    const why = "what lies behind was far worse, and is in the way: half of the way there";
+    return { values: valuesAt(settings.knobs, between), why };
+  }
+  return {
+    values: suspect.point.values,
+    why: "far worse than its neighbour, and in the way: measured once more before it is excluded",
+  };
+}
+
+/** The highest place that is good for sure, unless one between the last good value and a boundary promises more than such a trial costs. */
+function topBesideCliffs(
+  settings: SearchSettings,
+  surface: Surface,
+  best: Point,
+  fence: Fence,
+  reach: number,
+): Place {
+  const low = fence.goodLow.map((height, index) =>
+    Math.max(height, fence.recommendedLow[index] ?? height),
+  );
+  const high = fence.goodHigh.map((height, index) =>
+    Math.min(height, fence.recommendedHigh[index] ?? height),
+  );
+  const sure = topOf(settings, surface, best, { ...fence, low, high }, reach);
+  if (fence.boundaries.length === 0) return sure;
+  const further = topOf(settings, surface, best, fence, reach);
+  const worth = WORTH_A_BRACKET * scaleOf(settings, best, fence.usable);
+  return surface.at(further) - surface.at(sure) > worth ? further : sure;
 }
 
 function isRecommendable(fence: Fence, place: Place): boolean {
@@ -246,6 +306,15 @@ function besideTop(
   return undefined;
 }
 
+/** Good, but nearer to a boundary than what may be recommended: it does not stand for a place that may be. */
+function isTooFarOut(fence: Fence, point: Point, place: Place): boolean {
+  return (
+    fence.usable.includes(point) &&
+    !isRecommendable(fence, point.place) &&
+    isRecommendable(fence, place)
+  );
+}
+
 /** Whether the settings at a place are allowed and unlike all that were measured. */
 function isNew(
   settings: SearchSettings,
@@ -261,7 +330,9 @@ function isNew(
   return (
     !fence.forbids(real) &&
     points.every(
-      (point) => keyOf(knobs, point.values) !== key && distance(point.place, real) > least,
+      (point) =>
+        keyOf(knobs, point.values) !== key &&
+        (distance(point.place, real) > least || isTooFarOut(fence, point, real)),
     )
   );
 }

@@ -1,17 +1,17 @@
 // The gateway as an HAProxy that this program configures, starts, watches and reads.
 
 import type { ChildProcess } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 import { createServer as createTcpServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { checkReady, checkTimeoutMs } from "./check.ts";
 import { ownCpuSeconds } from "./gateway.ts";
 import type { GatewayOptions, RunningGateway } from "./gateway.ts";
 import { BACKEND, FRONTEND, haproxyConfig, serverName } from "./haproxy-config.ts";
+import { STATS_SOCKET, makeFolder } from "./haproxy-folder.ts";
 import { cpuSecondsOf, startHaproxy, validateConfig } from "./haproxy-process.ts";
 import { command } from "./haproxy-socket.ts";
 import { createReader } from "./haproxy-reader.ts";
@@ -46,8 +46,8 @@ export async function openHaproxy(
   options: GatewayOptions,
   program: string,
 ): Promise<RunningGateway> {
-  const folder = await mkdtemp(join(tmpdir(), "registry-haproxy-"));
-  const statsSocket = join(folder, "stats");
+  const folder = await makeFolder();
+  const statsSocket = join(folder, STATS_SOCKET);
   const urls = new Map(options.workers.map(({ id, url }) => [id, url]));
   const cpuOfHaproxy = (): number => cpuSecondsOf(gateway.child?.pid);
   const reader = createReader(options, statsSocket, () => ownCpuSeconds() + cpuOfHaproxy());
@@ -208,11 +208,8 @@ async function answers(statsSocket: string): Promise<boolean> {
 
 async function serveOwn(pages: OwnPages): Promise<Server> {
   const server = createServer((request, response) => {
-    const answer = async (): Promise<void> => {
-      if (await pages.answer(request.url ?? "/", response)) return;
+    if (pages.answer(request.url ?? "/", response) === undefined)
       respond(response, 404, "ENDPOINT_NOT_FOUND", "No such page.");
-    };
-    void answer();
   });
   await listen(server, "127.0.0.1");
   return server;

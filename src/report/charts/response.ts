@@ -34,7 +34,11 @@ export function responseCharts(
     const knob = knobs.find((each) => each.id === id);
     const points = pointsOf(phase, id, objective, (seq) => valuesAt(baseline, entries, seq)[id]);
     if (new Set(points.map((point) => point.setting)).size < 2) return [];
-    return [responseChart(fileOf(id), id, knob, objective, points, alongWith(phase, id))];
+    const facts = {
+      others: alongWith(phase, id),
+      isOverload: phase.strategy?.overload !== undefined,
+    };
+    return [responseChart(fileOf(id), id, knob, objective, points, facts)];
   });
 }
 
@@ -109,7 +113,7 @@ function responseChart(
   knob: Knob | undefined,
   metric: MetricId,
   points: readonly Point[],
-  others: readonly string[],
+  { others, isOverload }: { readonly others: readonly string[]; readonly isOverload: boolean },
 ): Chart {
   const settings = points.map((point) => point.setting);
   const x = settingScale(settings, [plot.left, plot.right]);
@@ -132,7 +136,7 @@ function responseChart(
     alt: `${title}: ${points.map((point) => `${formatKnobValue(knob, point.setting)} gives ${formatMetric(metric, point.value)} (${point.kind}, ${countOf(point.windows, "window")})`).join("; ")}`,
     svg: frame({
       title,
-      subtitle: `${id}, ${metricOf(metric).better === "lower" ? "lower" : "higher"} is better`,
+      subtitle: `${id}, ${metricOf(metric).better === "lower" ? "lower" : "higher"} is better${isOverload ? ", under overload" : ""}`,
       caption,
       alt: title,
       x: {

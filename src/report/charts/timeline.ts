@@ -4,6 +4,7 @@ import { metricOf, type MetricId } from "../../core/metric.ts";
 import type { Sample } from "../../core/sample.ts";
 import { countOf } from "../format.ts";
 import { linesOf } from "../lines.ts";
+import { otherLoads } from "../loads.ts";
 import { metricValue } from "../windows.ts";
 import { frame, plot, type Chart } from "./frame.ts";
 import { axisFormat, axisLabel, linearScale, logScale, trimmed, type Scale } from "./scale.ts";
@@ -30,7 +31,12 @@ export function timelineChart(
 ): Chart | undefined {
   const start = Date.parse(entries[0]?.at ?? "");
   const minutesOf = (entry: Entry) => (Date.parse(entry.at) - start) / 60_000;
-  const points = pointsOf(entries, metric, minutesOf);
+  const others = otherLoads(entries);
+  const points = pointsOf(
+    entries.filter(({ seq }) => !others.has(seq)),
+    metric,
+    minutesOf,
+  );
   if (points.length < 2) return undefined;
   const values = points.map((point) => point.value);
   const wide = Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 10;
@@ -44,7 +50,7 @@ export function timelineChart(
     (entry) => entry.event.decision.verdict === "keep" && Number.isFinite(minutesOf(entry)),
   );
   const x = timeScale(points, bands);
-  const title = `${metricOf(metric).title} of every window, in time`;
+  const title = `${metricOf(metric).title} of every window${others.size > 0 ? " at the usual load" : ""}, in time`;
   return {
     file,
     title,
@@ -57,6 +63,9 @@ export function timelineChart(
         `n = ${countOf(points.length, "window")} (journal ${points[0]?.seq ?? 0}-${points.at(-1)?.seq ?? 0}).`,
         `Stages: ${bands.map((band, index) => `${index + 1} ${band.name}`).join(", ")}.`,
         "In the A/A noise both arms are the baseline; the incumbent changes at every kept mark; in the confirmation it is the baseline again.",
+        others.size > 0
+          ? `Not drawn: ${countOf(others.size, "window")} under another load (overload, or a probe's own).`
+          : "",
         y.note ?? "",
       ].join(" "),
       alt: title,
@@ -111,7 +120,7 @@ function windowOf({
   return undefined;
 }
 
-/** Stages from their first to their last line: A/A, the phases, the confirmation. */
+/** Stages from their first to their last line: A/A, the phases, the confirmation. A phase that was gone on with is two of them. */
 function bandsOf(entries: readonly Entry[], minutesOf: (entry: Entry) => number): readonly Band[] {
   const titles = new Map(
     linesOf(entries, "run-started").flatMap(({ event }) =>
@@ -122,7 +131,10 @@ function bandsOf(entries: readonly Entry[], minutesOf: (entry: Entry) => number)
   let phase: string | undefined;
   for (const entry of entries) {
     const { event } = entry;
-    if (event.type === "phase-started") phase = event.phase;
+    if (event.type === "phase-started") {
+      phase = event.again ? `${event.phase}, again` : event.phase;
+      titles.set(phase, `${titles.get(event.phase) ?? event.phase}${event.again ? ", again" : ""}`);
+    }
     const name = stageOf(entry) ?? phase;
     if (event.type === "phase-finished") phase = undefined;
     if (name === undefined || !Number.isFinite(minutesOf(entry))) continue;

@@ -68,10 +68,11 @@ export function environmentDocument({ checks }: EnvironmentResult): Document {
   };
 }
 
-function verdictMark({ verdict, certainty }: Diagnosis): Marked {
+function verdictMark({ verdict, certainty, remarks }: Diagnosis): Marked {
   const unsure = certainty === "low";
   if (verdict === "none") {
-    return { text: unsure ? "NONE (not everything was measured)" : "NONE", tone: "good" };
+    const why = remarks ? "on a busy machine" : "not everything was measured";
+    return { text: unsure ? `NONE (${why})` : "NONE", tone: "good" };
   }
   if (verdict === "host") return { text: "HOST TOO NOISY", tone: "warn" };
   if (verdict === "unknown") return { text: "UNKNOWN", tone: "warn" };
@@ -86,6 +87,7 @@ function leadOf(diagnosis: Diagnosis): readonly string[] {
     ...(first && first.missing.length > 0
       ? [`not measured, which would make it sure: ${first.missing.join("; ")}`]
       : []),
+    ...(diagnosis.remarks ?? []),
     ...(diagnosis.exonerated.length > 0 && diagnosis.verdict !== "host"
       ? [`exonerated: ${diagnosis.exonerated.join(", ")}`]
       : []),

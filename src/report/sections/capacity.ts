@@ -9,7 +9,7 @@ import { formatQuantity, metricOf, type MetricId } from "../../core/metric.ts";
 import type { LimitProbe, LimitResult } from "../../core/result.ts";
 import { thinkInWords } from "../../core/think.ts";
 import { formatDuration, formatRatio } from "../../core/units.ts";
-import { bracketWords, usersChange, type CapacityLine } from "../capacity.ts";
+import { bracketWords, goodputShare, usersChange, type CapacityLine } from "../capacity.ts";
 import type { Chart } from "../charts/frame.ts";
 import { cite, formatMetric, formatSetDuration, neat, NOT_MEASURED } from "../format.ts";
 import { blocks, fold, list, plain, sentence, table } from "../markdown-text.ts";
@@ -128,18 +128,29 @@ function metricAt({ metrics }: LimitProbe, metric: MetricId): string {
 interface Row {
   readonly title: string;
   readonly of: (result: OverloadResult) => string | undefined;
+  /** Left out where no window has it. */
+  readonly optional?: true;
 }
 
 const perSecond = (value: number) => formatQuantity("per-second", value);
 
+const GOODPUT_IN_TIME = "goodput: good answers in time";
+
 const ROWS: readonly Row[] = [
   { title: "requests/s offered", of: (each) => perSecond(each.requestsPerSecondOffered) },
   { title: "peak: what a closed loop gets through", of: (each) => perSecond(each.peakPerSecond) },
-  { title: "goodput: good answers in time", of: (each) => perSecond(each.goodputPerSecond) },
+  { title: GOODPUT_IN_TIME, of: (each) => perSecond(each.goodputPerSecond) },
   {
     title: "goodput over peak",
-    of: (each) =>
-      each.peakPerSecond > 0 ? formatRatio(each.goodputPerSecond / each.peakPerSecond) : undefined,
+    of: (each) => {
+      const share = goodputShare(each);
+      return share === undefined ? undefined : formatRatio(share);
+    },
+  },
+  {
+    title: "good answers that came later, of all requests",
+    of: ({ lateShare }) => (lateShare === undefined ? undefined : formatRatio(lateShare)),
+    optional: true,
   },
   { title: "rejected (429 and 503)", of: (each) => formatRatio(each.rejectedShare) },
   { title: "failed (timeouts, errors, never sent)", of: (each) => formatRatio(each.failedShare) },
@@ -160,9 +171,7 @@ function overloadText(
 ): string {
   const found = all.filter(({ line }) => line.event.result.overload);
   const seqs = found.map(({ line }) => line.seq);
-  const goal = start.event.persona.capacityObjectives?.some(
-    ({ metric }) => metric === "queue.depthSustained",
-  );
+  const goals = start.event.persona.capacityObjectives?.map(({ metric }) => metric) ?? [];
   return blocks([
     "### Overload",
     `${factor} times what a closed loop got through on the baseline, for ${formatSetDuration(windowMs)}, at the same rate before and after. Such a window is meant to be too much: what counts is how much of the peak the service still delivers, and whether it says no to the rest instead of letting it time out.`,
@@ -170,8 +179,8 @@ function overloadText(
       ? `${NOT_MEASURED.replace("n", "N")}.`
       : table(
           ["", ...found.map(({ title }) => title)],
-          ROWS.map(({ title, of }) => [
-            title,
+          ROWS.filter((row) => isShown(row, found)).map(({ title, of }) => [
+            title === GOODPUT_IN_TIME ? goodputTitle(found) : title,
             ...found.map(({ line }) => overloadCell(line.event.result, of)),
           ]),
         ),
@@ -179,9 +188,29 @@ function overloadText(
       ? undefined
       : `One window each (${cite(seqs)}), so small differences mean nothing.`,
     ...found.map(({ title, line }) => doubtsText(title, line.event.result)),
-    goal ? DEPTH_MEANING : undefined,
+    goals.includes("api.goodputUnderOverload") ? GOODPUT_MEANING : undefined,
+    goals.includes("queue.depthSustained") ? DEPTH_MEANING : undefined,
   ]);
 }
+
+function isShown({ of, optional }: Row, found: readonly Measured[]): boolean {
+  return (
+    optional !== true ||
+    found.some(({ line: { event } }) => event.result.overload && of(event.result.overload))
+  );
+}
+
+/** What in time means, where all of the windows mean the same. */
+function goodputTitle(found: readonly Measured[]): string {
+  const limits = [...new Set(found.map(({ line }) => line.event.result.overload?.withinMs))];
+  const [limit] = limits;
+  return limits.length === 1 && limit !== undefined
+    ? `goodput: good answers, complete within ${formatSetDuration(limit)} of being due`
+    : GOODPUT_IN_TIME;
+}
+
+const GOODPUT_MEANING =
+  "The goal of goodput under overload is met when the good answers in time come to that share of the peak, which is what the same configuration completes in a closed loop right before. It is of one window before and one after, not of pairs, so that it says what was seen, and no difference of the two counts as shown. What a change does to it is proven, where a phase has its windows under overload, in that phase's own pairs.";
 
 const DEPTH_MEANING =
   "The goal of jobs waiting under overload is met when that many accepted jobs waited at once, jobs were served meanwhile (their wait was measured), and none of them was given up on in the window. It says that the queue carries such a backlog, not that the backlog is good: each of these jobs waits its turn.";

@@ -88,9 +88,13 @@ function checksText({
   const blocksOfRun = [noiseBlock, ...trials.map((trial) => trial.block), confirmBlock];
   const windows = blocksOfRun.reduce((sum, block) => sum + block.windows.length, 0);
   const invalid = blocksOfRun.flatMap((block) => block.invalid);
-  const agreeing = recheck.checked - recheck.disagreements.length;
+  const agreeing = recheck.checked + recheck.constraints - recheck.disagreements.length;
+  const constraints =
+    recheck.constraints > 0
+      ? `, and what is said of ${countOf(recheck.constraints, "constraint")} at the usual load,`
+      : "";
   return list([
-    `The medians and pair counts of ${countOf(recheck.checked, "effect")} were worked out again from the windows in the journal: ${agreeing} agree, ${recheck.disagreements.length} do not.`,
+    `The medians and pair counts of ${countOf(recheck.checked, "effect")}${constraints} were worked out again from the windows in the journal: ${agreeing} agree, ${recheck.disagreements.length} do not.`,
     ...recheck.disagreements.map((text) => `**Disagreement:** ${sentence(plain(text))}`),
     `${countOf(windows, "paired window")} in ${countOf(entries.length, "journal line")}; ${invalid.length} invalid${invalid.length > 0 ? ` (${cite(invalid.map(({ seq }) => seq))})` : ""}, none of them averaged in.`,
     ...warnings.map(

@@ -5,6 +5,7 @@ import { countOf, formatSetDuration, neat } from "../format.ts";
 import { plain } from "../markdown-text.ts";
 import type { Summary } from "../summary.ts";
 import { readLoad } from "../windows.ts";
+import { rateOf } from "./overload.ts";
 
 export function limitsOf(summary: Summary): readonly string[] {
   return [
@@ -27,12 +28,26 @@ function sameMachine({ start }: Summary): string {
   return `The load generator and the service under test share this machine (${countOf(cores, "core")}), as do PostgreSQL and Redis where perfopt starts them. Processor time that one takes the others lack, so a change that saves processor time looks better here than on separate machines, and the best sizes of pools and workers are those of this machine.`;
 }
 
-function oneRate({ rate, capacity }: Summary): string {
+function oneRate(summary: Summary): string {
+  const { rate, capacity } = summary;
   if (!rate) return "The run ended before a rate was set.";
   const most = capacity.kept?.event.result.users
     ? "How many users the service carries was searched for apart from them, once before and once after: not paired, so a machine that changed in between is in that difference."
     : "How much load the service could take at most after the changes was not measured.";
-  return `All windows run at one rate, ${significant(rate.event.requestsPerSecond)} requests/s. ${most}`;
+  return `All windows run at one rate, ${significant(rate.event.requestsPerSecond)} requests/s${otherRates(summary)}. ${most}`;
+}
+
+/** Empty where there was no other. */
+function otherRates({ phases }: Summary): string {
+  const overloaded = phases.filter(
+    ({ strategy, started }) => strategy?.overload !== undefined && started !== undefined,
+  );
+  if (overloaded.length === 0) return "";
+  const each = overloaded.map((phase) => {
+    const rate = rateOf(phase);
+    return `${plain(phase.plan.title)}${rate === undefined ? "" : ` (${rate} requests/s)`}`;
+  });
+  return `, but for those of ${overloaded.length === 1 ? "the phase" : "the phases"} under overload: ${each.join(", ")}. What was proven there holds there; at the usual rate only the constraints and the confirmation speak of it, and of rates between the two nothing is known`;
 }
 
 function tail({ confirmBlock, noiseBlock }: Summary): string {

@@ -53,7 +53,10 @@ function groupText(
   const found = effects.filter((effect) => metricOf(effect.metric).group === group);
   // A service without jobs has no chapter on them, nor a workload without tasks; the other groups say what is missing.
   if ((group === "async" || group === "batch") && found.length === 0) return undefined;
-  const missing = known.filter((metric) => !found.some((effect) => effect.metric === metric.id));
+  // What only windows of overload have is not missed here.
+  const missing = known.filter(
+    ({ id }) => id !== "api.goodRatio" && !found.some((effect) => effect.metric === id),
+  );
   return blocks([
     `### ${title}`,
     found.length > 0 ? effectsTable(found, ["before", "after"]) : undefined,

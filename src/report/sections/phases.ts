@@ -19,6 +19,7 @@ import { metricValue } from "../windows.ts";
 import { intervalTitle } from "./effects-table.ts";
 import { gridText } from "./grid.ts";
 import { observationFacts } from "./observation.ts";
+import { overloadLoadText } from "./overload.ts";
 import { observedTasks } from "./tasks.ts";
 import { structuresText } from "./structures.ts";
 import { trialText } from "./trial.ts";
@@ -57,6 +58,7 @@ function phaseBody(
     return ["The run ended before this phase. Nothing was tried or measured."];
   return [
     `Why: ${sentence(plain(phase.plan.rationale))}`,
+    overloadLoadText(phase, summary),
     doneText(phase),
     beforeAfter(phase),
     observedText(phase),
@@ -65,27 +67,41 @@ function phaseBody(
     gridText(phase, summary),
     ...phase.trials.map((trial) => {
       const file = trialChartFile(summary, trial);
-      return trialText(trial, summary.knobs, files.has(file) ? file : undefined);
+      return trialText(trial, summary.knobs, {
+        chartFile: files.has(file) ? file : undefined,
+        isOverload: phase.strategy?.overload !== undefined,
+      });
     }),
   ];
 }
 
-function doneText({
-  observations,
-  probes,
-  trials,
-  finished,
-  started,
-  strategy,
-}: PhaseSummary): string {
-  const because = finished
-    ? ` It ended because: ${sentence(plain(finished.event.because))}`
-    : " The journal holds no end of it.";
+function doneText({ observations, probes, trials, turns, strategy }: PhaseSummary): string {
+  const because = turns.map(turnText).join("");
   const preset = strategy?.preset
     ? ` The preset ${plain(strategy.preset.metric)} ${strategy.preset.from} -> ${strategy.preset.to} was the hypothesis to start from, not a result.`
     : "";
-  const seqs = [started?.seq, finished?.seq].filter((seq) => seq !== undefined);
+  const [first] = turns;
+  const seqs = first ? seqsOf(first) : [];
   return `Done: ${countOf(observations.length, "observation")}, ${countOf(probes.length, "probe")}, ${countOf(trials.length, "trial")} (${cite(seqs)}).${because}${preset}`;
+}
+
+type Turn = PhaseSummary["turns"][number];
+
+function seqsOf({ started, finished }: Turn): readonly number[] {
+  return [started.seq, ...(finished ? [finished.seq] : [])];
+}
+
+/** A phase that ended for want of time may have gone on after the others. */
+function turnText(turn: Turn, index: number): string {
+  const { finished } = turn;
+  const again =
+    index === 0
+      ? ""
+      : ` **Gone on with**, in the time that the other phases left (${cite(seqsOf(turn))}).`;
+  const end = finished
+    ? ` It ended because: ${sentence(plain(finished.event.because))}`
+    : " The journal holds no end of it.";
+  return `${again}${end}`;
 }
 
 /** Each kept candidate against the incumbent of its own time; such steps do not add up, the confirmation does that. */

@@ -34,6 +34,8 @@ export function strategySection(summary: Summary): string {
 
 const MEASURED_BY: Readonly<Record<CapacityMetricId, string>> = {
   "api.usersSustained": "a search, once on the baseline and once on everything kept",
+  "api.goodputUnderOverload":
+    "a window of overload, once on the baseline and once on everything kept; the peak by a closed loop before each",
   "queue.depthSustained": "a window of overload, once on the baseline and once on everything kept",
 };
 

@@ -17,12 +17,19 @@ import type { TrialSummary } from "../phases.ts";
 import { checkPredictions, describePrediction } from "../predictions.ts";
 import { pairValues } from "../windows.ts";
 import { effectsTable } from "./effects-table.ts";
+import { usualBlockText } from "./overload.ts";
 
-/** `chartFile` undefined: there was nothing to draw. */
+interface TrialFacts {
+  /** Undefined: there was nothing to draw. */
+  readonly chartFile: string | undefined;
+  /** Its windows are overload, and its constraints were judged at the usual load. */
+  readonly isOverload: boolean;
+}
+
 export function trialText(
   trial: TrialSummary,
   knobs: readonly Knob[],
-  chartFile: string | undefined,
+  { chartFile, isOverload }: TrialFacts,
 ): string {
   const { candidate } = trial;
   const shown = shownEffects(trial);
@@ -40,18 +47,22 @@ export function trialText(
       `Decision: ${decisionText(trial)}`,
       ...trial.constraints.map(
         ({ metric, ok, detail }) =>
-          `Constraint ${metricOf(metric).title}: ${ok ? "holds" : "**broken**"}, ${plain(detail)}`,
+          `Constraint ${metricOf(metric).title}${isOverload ? ", at the usual load" : ""}: ${ok ? "holds" : "**broken**"}, ${plain(detail)}`,
       ),
       ...(chartFile === undefined ? [] : [`Picture: [${chartFile}](${chartFile})`]),
     ]),
+    isOverload && shown.length > 0
+      ? "Under overload, where nothing but the objective is judged:"
+      : undefined,
     shown.length > 0 ? effectsTable(shown, ["incumbent", "candidate"]) : undefined,
     rest > 0
       ? fold(
-          `All ${trial.effects.length} metrics of this trial`,
+          `All ${trial.effects.length} metrics of this trial${isOverload ? ", under overload" : ""}`,
           effectsTable(trial.effects, ["incumbent", "candidate"]),
         )
       : undefined,
     pairsFold(trial),
+    usualBlockText(trial),
   ]);
 }
 
@@ -98,7 +109,9 @@ function detectableText(metric: MetricId | undefined, detectable: number | undef
 
 /** What the decision rests on: its metric, the constraints' metrics, and every metric that moved. */
 function shownEffects(trial: TrialSummary): readonly Effect[] {
-  const needed = new Set<MetricId>(trial.constraints.map(({ metric }) => metric));
+  const needed = new Set<MetricId>(
+    trial.usual.windows.length > 0 ? [] : trial.constraints.map(({ metric }) => metric),
+  );
   if (trial.metric !== undefined) needed.add(trial.metric);
   return trial.effects.filter(
     (effect) => needed.has(effect.metric) || readEffect(effect) !== "no change shown",

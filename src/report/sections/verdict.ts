@@ -17,12 +17,14 @@ import { blocks, plain, sentence, table } from "../markdown-text.ts";
 import type { ObjectiveResult } from "../objectives.ts";
 import type { Summary } from "../summary.ts";
 import { intervalTitle } from "./effects-table.ts";
+import { keptUnderOverload } from "./overload.ts";
 
 export function verdictSection(summary: Summary): string {
   return blocks([
     verdictLine(summary),
     headlineTable(summary),
     keptLine(summary),
+    keptUnderOverload(summary),
     howToRead(summary),
   ]);
 }

@@ -11,6 +11,7 @@ import {
 import { blocks, plain, sentence, table } from "../markdown-text.ts";
 import type { ObjectiveResult } from "../objectives.ts";
 import { intervalTitle } from "../sections/effects-table.ts";
+import { keptUnderOverload } from "../sections/overload.ts";
 import { goalCells } from "../sections/verdict.ts";
 import type { Part, SequenceSummary } from "./summary.ts";
 
@@ -24,6 +25,10 @@ export function ownTable({ parts }: SequenceSummary): string {
       ({ part }) => `${plain(part.name)} `,
     ),
     "Before is the state that the persona's own run began with: what earlier runs kept is in it. After is what that run kept, confirmed in pairs. Where a run kept nothing, both are the state that it found. Lines are those of that run's journal.",
+    ...measured.flatMap(({ title, summary }) => {
+      const text = summary && keptUnderOverload(summary);
+      return text === undefined ? [] : [`${plain(title)}: ${text}`];
+    }),
   ]);
 }
 

@@ -8,9 +8,9 @@ import {
   processesMost,
 } from "../../../src/advise/concurrency/balance/processes.ts";
 import {
-  isMostlyIdle,
   isStarved,
   libuvIdleBecause,
+  lifetimeGainlessBecause,
   threadsLeast,
 } from "../../../src/advise/concurrency/threads/size.ts";
 
@@ -54,9 +54,14 @@ test("libuv's threads and idle threads are looked at where the objective can sho
   expect(libuvIdleBecause("threads.efficiency", {})).toMatch(/not among the threads/);
   expect(libuvIdleBecause("api.latencyP95Ms", {})).toBeUndefined();
   const idle = { "threads.efficiency": 0.1, "threads.alive": 8 };
-  expect(isMostlyIdle("threads.efficiency", idle)).toBe(true);
-  expect(isMostlyIdle("api.latencyP95Ms", idle)).toBe(false);
-  expect(isMostlyIdle("threads.efficiency", { ...idle, "threads.alive": 1 })).toBe(false);
+  const lifetime = lifetimeGainlessBecause;
+  expect(lifetime("threads.efficiency", idle, 1)).toBeUndefined();
+  expect(lifetime("threads.efficiency", idle, 8)).toMatch(/than are kept anyway/);
+  expect(lifetime("api.latencyP95Ms", idle, 1)).toMatch(/does not count them/);
+  expect(lifetime("threads.efficiency", {}, 1)).toMatch(/was not measured/);
+  expect(lifetime("threads.efficiency", { ...idle, "threads.alive": 1 }, 0)).toMatch(/kept anyway/);
+  const busy = { ...idle, "threads.efficiency": 0.7 };
+  expect(lifetime("threads.efficiency", busy, 1)).toMatch(/busy 70\.0 %/);
 });
 
 const shipped: BalanceSettings = {

@@ -1,6 +1,7 @@
 /** Whether more service processes can help, and how many there may be. */
 import type { MetricValues } from "../../../core/sample.ts";
 import { formatRatio, significant } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 
 export interface ProcessLimits {
   readonly cores: number;
@@ -29,8 +30,12 @@ export function limitInWords(limits: ProcessLimits): string {
   const { cores, poolMax, connections } = limits;
   const most = processesMost(limits);
   return poolMax === undefined || connections === undefined || most === cores * PROCESSES_A_CORE
-    ? `at most ${most} processes on ${cores} cores`
-    : `at most ${most} processes: each has a pool of ${poolMax}, and those of both arms have to fit into ${connections} connections`;
+    ? `at most ${processesOf(most)} on ${countOf(cores, "core")}`
+    : `at most ${processesOf(most)}: each has a pool of ${poolMax}, and those of both arms have to fit into ${countOf(connections, "connection")}`;
+}
+
+function processesOf(count: number): string {
+  return countOf(count, "process", "processes");
 }
 
 /** What is left of the machine for another process: `service and database use 1.2 of 2 cores`; nothing where it is not measured. */
@@ -41,7 +46,7 @@ export function machineFacts(metrics: MetricValues, cores: number): readonly str
   if (service === undefined || rate === undefined) return [];
   const used = ((service + (database ?? 0)) * rate) / 1_000;
   const who = database === undefined ? "the service uses" : "service and database use";
-  return [`${who} ${significant(used)} of ${cores} cores`];
+  return [`${who} ${significant(used)} of ${countOf(cores, "core")}`];
 }
 
 /**

@@ -6,6 +6,7 @@ import type {
   PoolSubject,
   ServerLimit,
 } from "../../../core/pool-advice.ts";
+import { countOf } from "../gain-words.ts";
 import { choose, type Bounds } from "./choose.ts";
 import { curveOf, fitSweep } from "./fit.ts";
 import { adviseIdle, type IdleQuestion } from "./idle.ts";
@@ -42,13 +43,15 @@ export interface PoolQuestion {
 /** Throws cannot-measure when no measurement may be used; its message has the first reason. */
 export function advisePool(question: PoolQuestion): PoolAdvice {
   const { subject, source, present, seed, cores } = question;
-  const { used, leftOut } = sortMeasurements(question.measurements, subject);
+  const bounds = boundsOf(question);
+  const sorted = sortMeasurements(question.measurements, subject);
+  const { used } = sorted;
+  const leftOut = sorted.leftOut.map((each) => belowFloor(each, bounds));
   if (used.length === 0) throw nothingUsable(question, leftOut);
   const fit = fitSweep(used, seed);
   const curve = curveOf(fit);
   const trusted = fit.kind === "fitted" && fit.trusted ? curve : undefined;
   const points = pointsOf(used, trusted ?? (() => undefined));
-  const bounds = boundsOf(question);
   const { live = false, busyMachine = false } = question;
   const doubts = unclearBecause({ points, fit, live, busyMachine });
   const choice = choose(points, bounds, doubts.length === 0);
@@ -102,6 +105,15 @@ function boundsOf({
   };
 }
 
+/** What a pool below the floor measured is what the floor is for. */
+function belowFloor(
+  each: PoolAdvice["leftOut"][number],
+  { floor, pools = 1 }: Bounds,
+): PoolAdvice["leftOut"][number] {
+  if (floor === undefined || each.size >= floor.size * pools) return each;
+  return { ...each, why: `${each.why}; below the deadlock floor of ${floor.size * pools}` };
+}
+
 function nothingUsable(
   { source, measurements, live }: PoolQuestion,
   leftOut: PoolAdvice["leftOut"],
@@ -110,11 +122,19 @@ function nothingUsable(
   const why = first ? `: ${first.from}: ${first.why}` : "";
   return new PerfoptError(
     "cannot-measure",
-    `${source} has ${measurements.length} measurements, and none of them can be used${why}`,
-    measurements.some(({ machineBusy }) => machineBusy)
-      ? "wait until the machine is quiet, or give --busy-machine to use such measurements"
-      : live
-        ? "give a longer --window, or smaller --sizes"
-        : "measure throughput and mean response over the same time, without pauses of the clients",
+    `${source} has ${countOf(measurements.length, "measurement")}, and none of them can be used${why}`,
+    whatToDo(measurements, live),
   );
+}
+
+function whatToDo(measurements: PoolQuestion["measurements"], live = false): string {
+  if (measurements.some(({ machineBusy }) => machineBusy)) {
+    return "wait until the machine is quiet, or give --busy-machine to use such measurements";
+  }
+  if (measurements.some(({ requestsFailed }) => requestsFailed)) {
+    return "see why requests fail (the service's log; send one by hand); where one holds several connections at once, too small a pool waits for itself: --threads and --connections-per-request tell the floor";
+  }
+  return live
+    ? "give a longer --window, or smaller --sizes"
+    : "measure throughput and mean response over the same time, without pauses of the clients";
 }

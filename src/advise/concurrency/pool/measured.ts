@@ -30,6 +30,7 @@ export function measurementOf(
     from: "",
     ...(spoiled.length > 0 ? { invalidBecause: spoiled.map(({ detail }) => detail) } : {}),
     ...(spoiled.some(({ id }) => MACHINE_CHECKS.includes(id)) ? { machineBusy: true } : {}),
+    ...(spoiled.some(({ id }) => id === "errors") ? { requestsFailed: true } : {}),
     inside: insideOf(metrics, throughput, connections),
   };
 }

@@ -1,6 +1,7 @@
 /** Why one size won, why larger and smaller ones lost, and what was not seen: in sentences with their numbers. */
 import type { PoolPoint } from "../../../core/pool-advice.ts";
 import { formatDuration, formatRatio, significant } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 import { rangeOf } from "./choose.ts";
 import { boundInWords, perSecond, UNIT, type Facts } from "./headline.ts";
 import { overlapOf } from "./trust.ts";
@@ -72,6 +73,19 @@ function smallerReasons({ points, bounds, fit }: Facts, recommended: PoolPoint):
       ? ""
       : `; there a connection was waited for ${formatDuration(waitMs)}${response === undefined ? "" : ` (mean response ${formatDuration(response)})`}, with ${recommended.size} ${waitOf(recommended)}`;
   return [`${smaller.size} is too small: ${share}${waited}`];
+}
+
+/** Requests that fail in the small pools alone look like a pool that waits for itself. */
+function failuresOf({ question, points, bounds }: Facts): readonly string[] {
+  const { measurements, subject } = question;
+  const failing = measurements.filter(({ requestsFailed }) => requestsFailed);
+  const largest = Math.max(...failing.map(({ size }) => size));
+  const least = points[0]?.size;
+  if (subject === "users" || bounds.floor || failing.length === 0) return [];
+  if (least === undefined || largest >= least) return [];
+  return [
+    `requests failed with ${countOf(largest, "connection")}${failing.some(({ size }) => size < largest) ? " and fewer" : ""}, and not with ${least}: where one request holds several at once, too small a pool waits for itself (--threads and --connections-per-request tell the floor)`,
+  ];
 }
 
 /** What the next smaller pool told of itself, where that does not look like a pool that is too small. */
@@ -168,8 +182,8 @@ function coreReasons(
 
 /** What sigma and kappa mean at the sizes that were compared. */
 function lawReasons({ fit, points, question }: Facts, recommended: PoolPoint): readonly string[] {
-  if (fit.kind === "too-few-points") return [fit.because];
-  if (!fit.trusted) return fit.problems;
+  // What is wrong with it is said beside the law itself, and in the first line where it is why there is no answer.
+  if (fit.kind === "too-few-points" || !fit.trusted) return [];
   const { sigma, kappa, rSquared } = fit;
   const most =
     sigma > 0
@@ -226,12 +240,12 @@ function boundReasons({ bounds: { floor, limit, pools } }: Facts): readonly stri
   return [
     ...(floor
       ? [
-          `deadlock floor: ${floor.threads} requests at a time that hold ${floor.connectionsEach} connections each need at least ${floor.threads} x (${floor.connectionsEach} - 1) + 1 = ${floor.size}${pools === undefined ? "" : ` for each pool${inAll(floor.size)}`}`,
+          `deadlock floor: ${countOf(floor.threads, "request")} at a time with ${countOf(floor.connectionsEach, "connection")} each: at least ${floor.threads} x (${floor.connectionsEach} - 1) + 1 = ${floor.size}${pools === undefined ? "" : ` for each pool${inAll(floor.size)}`}`,
         ]
       : []),
     ...(limit
       ? [
-          `server limit: (${limit.maxConnections} of max_connections - ${limit.reserved} reserved - ${limit.others} of others) / (${limit.processes} processes x ${limit.copies} copies) = ${limit.size} for each pool${inAll(limit.size)}`,
+          `server limit: (${limit.maxConnections} of max_connections - ${limit.reserved} reserved - ${limit.others} of others) / (${countOf(limit.processes, "process", "processes")} x ${countOf(limit.copies, "copy", "copies")}) = ${limit.size} for each pool${inAll(limit.size)}`,
         ]
       : []),
   ];
@@ -263,12 +277,17 @@ export function caveatsOf(facts: Facts): readonly string[] {
           `measurements scatter by ${formatRatio(scatter)} around the curve: sizes that are closer than that cannot be told apart`,
         ]
       : []),
-    ...(leftOut.length > 0 ? [`${leftOut.length} measurements are left out of every number`] : []),
+    ...(leftOut.length > 0
+      ? [
+          `${countOf(leftOut.length, "measurement is", "measurements are")} left out of every number`,
+        ]
+      : []),
     ...(subject === "connections"
       ? [
           "each client is taken to hold one connection, as pgbench's do; behind PgBouncer count its server connections (default_pool_size), not its clients",
         ]
       : []),
+    ...failuresOf(facts),
     ...contradictions(facts),
     ...(question.processes === undefined
       ? []

@@ -2,6 +2,7 @@
 import type { MetricId } from "../../../core/metric.ts";
 import type { MetricValues } from "../../../core/sample.ts";
 import { formatDuration, significant } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 import { boundOf, presetInWords, serviceRateOf, waitAtMs } from "./bound.ts";
 import type { Crew, ServiceRate } from "./bound.ts";
 import { compareOverload, overloadInWords } from "./overload.ts";
@@ -38,6 +39,10 @@ export interface BoundAdvice {
 const DIFFERENCE_LEAST = 0.2;
 /** A queue that was this full at the run's load meets its bound. */
 const FULL_SHARE = 0.9;
+/** Beyond what a bound that does not differ can be from the target, but for one that is as small as can be. */
+const FAR_TIMES = 1.5;
+/** Of the jobs done at the run's load: below it, requests take the jobs' time under overload. */
+const STARVED_SHARE = 0.5;
 /** What a lower bound makes better, and what a higher one does. */
 const SHOWN_BY_LESS: readonly MetricId[] = [
   "queue.latencyP95Ms",
@@ -72,7 +77,8 @@ export function boundAdvice(question: BoundQuestion): BoundAdvice {
   const compared = after && compareOverload(before, after, waitTargetMs);
   const judged = { rate, bound, differs, compared, felt: isFelt(question, bound) };
   const facts = [
-    `bound of the queue: ${formatDuration(waitTargetMs)} of waiting times ${significant(rate.jobsPerSecond)} jobs/s (${rate.how}) is ${bound} jobs`,
+    `bound of the queue: ${formatDuration(waitTargetMs)} of waiting times ${significant(rate.jobsPerSecond)} jobs/s (${rate.how}) is ${countOf(bound, "job")}`,
+    ...starvedInWords(question),
     presetInWords(question.preset, rate, waitTargetMs),
     presentInWords(question, judged),
     twice,
@@ -107,12 +113,27 @@ function presentInWords(
   const waitMs = waitAtMs(present, rate);
   const meaning = `the present bound of ${present} means a wait of ${most}${formatDuration(waitMs)}`;
   if (rate.kind !== "measured") return meaning;
-  if (!differs) return `${meaning}: as it should be`;
+  const target = formatDuration(waitTargetMs);
+  if (formatDuration(waitMs) === target) return `${meaning}: as it should be`;
+  if (!differs) {
+    return waitMs > FAR_TIMES * waitTargetMs
+      ? `${meaning}: more than the ${target} that a job may wait, but a queue cannot be shorter`
+      : `${meaning}: as near to the ${target} that a job may wait as the rate is known`;
+  }
   if (bound < present) {
     return `${meaning}, more than the ${formatDuration(waitTargetMs)} that a job may wait`;
   }
   const are = (before.rejectRatio ?? 0) > 0 ? "are" : "would be";
   return `${meaning}: jobs ${are} refused that could have been done in time`;
+}
+
+/** More load, fewer jobs: it is not the queue that is too long then, and its bound follows from a rate that less overload would raise. */
+function starvedInWords({ before, usual }: BoundQuestion): readonly string[] {
+  const [under, at] = [before.jobsPerSecond, usual["queue.jobsPerSecond"]];
+  if (under === undefined || at === undefined || under >= STARVED_SHARE * at) return [];
+  return [
+    `at the run's load ${significant(at)} jobs/s were done: under overload something else takes the workers' time, which letting fewer requests in may mend, and no bound of the queue can`,
+  ];
 }
 
 /** Why the bound is not simply tried in pairs, where it is not. */
@@ -129,6 +150,6 @@ function consequence(
   }
   if (felt) return "the queue is as full as that at the run's load, so that pairs can show it";
   const deepest = usual["queue.depthMax"];
-  const most = deepest === undefined ? "" : ` (${significant(deepest)} jobs waited at most)`;
+  const most = deepest === undefined ? "" : ` (${countOf(deepest, "job")} waited at most)`;
   return `a bound does nothing before the queue is full, which it is not at the run's load${most}: alone it is advised, not applied, since pairs there could not show what it does`;
 }

@@ -1,5 +1,6 @@
 /** How many jobs may wait: not a setting to guess but what a wait that is still acceptable and the measured rate of service give. */
 import { formatDuration, significant } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 import type { Overload } from "./overload.ts";
 
 export interface ServiceRate {
@@ -30,21 +31,25 @@ const BUSY_LEAST = 0.9;
  * jobs at once take longer each. Undefined when none of these is known.
  */
 export function serviceRateOf(overload: Overload, crew: Crew): ServiceRate | undefined {
-  const { jobsPerSecond = 0, depthMean = 0 } = overload;
+  const { jobsPerSecond = 0, depthMean } = overload;
   const workers = crew.workers * crew.processes;
-  if (jobsPerSecond > 0 && depthMean >= WAITING_LEAST) {
+  if (jobsPerSecond > 0 && depthMean === undefined) {
+    const how = "at least, since how many jobs waited under overload was not measured";
+    return { jobsPerSecond, how, kind: "at-least" };
+  }
+  if (jobsPerSecond > 0 && depthMean !== undefined && depthMean >= WAITING_LEAST) {
     const waited = `${significant(depthMean)} jobs waited on average`;
     if (depthMean >= WAITING_EACH * workers || busyShareOf(overload, workers) >= BUSY_LEAST) {
       return { jobsPerSecond, how: `measured under overload while ${waited}`, kind: "measured" };
     }
-    const how = `at least, since under overload ${waited}, too few to keep ${workers} workers busy all the time`;
+    const how = `at least, since under overload ${waited}, too few to keep ${countOf(workers, "worker")} busy all the time`;
     return { jobsPerSecond, how, kind: "at-least" };
   }
   const meanMs = overload.serviceMeanMs ?? crew.serviceMeanMs;
   if (meanMs === undefined || !(meanMs > 0)) return undefined;
   return {
     jobsPerSecond: (workers * 1_000) / meanMs,
-    how: `${workers} workers over ${formatDuration(meanMs)} an attempt, at most, since no job had to wait even under overload`,
+    how: `${countOf(workers, "worker")} over ${formatDuration(meanMs)} an attempt, at most, since ${depthMean === undefined ? "no job done was measured under overload" : "hardly a job had to wait even under overload"}`,
     kind: "at-most",
   };
 }
@@ -75,6 +80,7 @@ export function presetInWords(preset: number, rate: ServiceRate, waitTargetMs: n
   const meaning = `the preset of ${preset} would mean a wait of ${most} ${formatDuration(waitMs)}`;
   const target = formatDuration(waitTargetMs);
   // Of a bound for the rate, only what holds on its side of the target is known.
+  if (formatDuration(waitMs) === target) return `${meaning}: what a job may wait`;
   if (waitMs > waitTargetMs) {
     return rate.kind === "at-least"
       ? `${meaning}: whether within the ${target} that a job may wait is not known`

@@ -2,6 +2,7 @@
 import { answersOf, generatorDoubts, goodputOf, isRefusal } from "../../../core/goodput.ts";
 import type { LoadResult, MetricValues, Sample } from "../../../core/sample.ts";
 import { formatDuration, formatRatio, significant } from "../../../core/units.ts";
+import { wholeOf } from "../gain-words.ts";
 
 export interface Overload {
   readonly offeredPerSecond: number;
@@ -124,7 +125,7 @@ export function overloadInWords(overload: Overload): string {
       : `goodput ${significant(goodputPerSecond)}/s of ${significant(offeredPerSecond)}/s offered`,
     jobsPerSecond === undefined ? undefined : `${significant(jobsPerSecond)} jobs/s done`,
     rejectRatio === undefined ? undefined : `${formatRatio(rejectRatio)} of the jobs refused`,
-    depthMax === undefined ? undefined : `${significant(depthMax)} waiting at most`,
+    depthMax === undefined ? undefined : `${wholeOf(depthMax)} waiting at most`,
     waitP95Ms === undefined ? undefined : `wait p95 ${formatDuration(waitP95Ms)}`,
     classesInWords(overload),
     doubts.length === 0 ? undefined : `not to be relied on (${doubts.join("; ")})`,

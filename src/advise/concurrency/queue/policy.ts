@@ -1,6 +1,7 @@
 /** Policies of a queue that its window speaks for: priorities, ageing, retries, batches; each with its reason or why not. */
 import type { MetricId } from "../../../core/metric.ts";
-import { formatDuration, formatRatio, significant } from "../../../core/units.ts";
+import { formatDuration, formatRatio } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 import type { QueueFacts, QueueSettings } from "./facts.ts";
 import { retryPolicies } from "./retries.ts";
 
@@ -75,7 +76,7 @@ function priorities({ facts, settings, ageingMs }: PolicyQuestion): Idea {
       "job-priorities": true,
       ...(settings.ageingMs === undefined ? {} : { "job-ageing": limitMs }),
     },
-    hypothesis: `jobs of high priority wait less when they go first (now ${formatDuration(high)}, as long as the low ones)`,
+    hypothesis: `jobs of high priority wait less when they go first (now ${formatDuration(high)}; the low ones ${formatDuration(low)})`,
     facts: [
       `${waits}, first come, first served`,
       settings.ageingMs === undefined
@@ -99,7 +100,14 @@ function ageing({ facts, settings }: PolicyQuestion): Idea {
       `${words}, within the ${formatDuration(mostMs)} of two ageings of ${formatDuration(ageingMs)} and the high class's own wait: nothing starves`,
     );
   }
-  const wanted = Math.max(AGEING_LEAST_MS, Math.round(low / (2 * AGEING_TIMES)));
+  const share = Math.max(AGEING_LEAST_MS, Math.round(low / (2 * AGEING_TIMES)));
+  // Never later than now: that a class waits for longer than ageing explains is no reason to let it age more slowly.
+  const wanted = ageingMs === 0 ? share : Math.min(share, Math.round(ageingMs / 2));
+  if (ageingMs > 0 && wanted < AGEING_LEAST_MS) {
+    return none(
+      `${words}, more than the ${formatDuration(mostMs)} that ageing should allow, but jobs move up after ${formatDuration(ageingMs)} already: it is workers that they wait for`,
+    );
+  }
   const because =
     ageingMs === 0
       ? "and never moves up"
@@ -128,16 +136,17 @@ function batch({ facts, settings, batch: wanted }: PolicyQuestion): Idea {
   const words = `wait p95 ${formatDuration(wait)}, service time ${formatDuration(service)}, workers busy ${formatRatio(Math.min(1, busyShare))}`;
   if (busyShare >= BUSY_MOST) {
     return none(
-      `batches save handing out, and here jobs wait for the workers themselves (${words})`,
+      `batches save handing out, and here it is the workers that have hardly time left (${words})`,
     );
   }
   if (wait <= service) {
     return none(`batches save handing out, which is shorter than the work itself (${words})`);
   }
-  if (wanted <= settings.batch) return none(`workers take ${settings.batch} jobs at once already`);
+  if (wanted <= settings.batch)
+    return none(`workers take ${countOf(settings.batch, "job")} at once already`);
   return {
     set: { "job-batch": wanted },
-    hypothesis: `workers that take ${significant(wanted)} jobs at once instead of ${settings.batch} keep jobs waiting less`,
+    hypothesis: `workers that take ${wanted} jobs at once instead of ${settings.batch} keep jobs waiting less`,
     facts: [
       loopBusyShare !== undefined && loopBusyShare >= LOOP_BUSY
         ? `${words}: jobs wait although workers are idle, for the event loop, which is busy ${formatRatio(loopBusyShare)} of the time: handing several out at once takes less of it`

@@ -1,5 +1,6 @@
 /** What failed attempts say: failures that pass are worth another attempt soon, failures that stay are worth none. */
-import { formatDuration, formatRatio, significant } from "../../../core/units.ts";
+import { formatDuration, formatRatio } from "../../../core/units.ts";
+import { countOf } from "../gain-words.ts";
 import type { QueueSettings, Retries } from "./facts.ts";
 import type { Idea } from "./policy.ts";
 
@@ -20,9 +21,15 @@ export function retryPolicies(
 ): readonly Idea[] {
   const { attempts, backoffMs } = settings;
   if (attempts === undefined && backoffMs === undefined) return [{ nothing: "" }];
-  if (!retries) return [{ nothing: "retries were not judged: failed attempts were not measured" }];
+  if (!retries)
+    return [
+      {
+        nothing:
+          "retries were not judged: how many attempts failed for how many jobs done is not known",
+      },
+    ];
   const { failedAttempts, failureRatio, deadLetters } = retries;
-  const failed = `${significant(failedAttempts)} attempts failed (${formatRatio(failureRatio)})`;
+  const failed = `${countOf(failedAttempts, "attempt")} failed (${formatRatio(failureRatio)})`;
   if (deadLetters === undefined) {
     return [
       {
@@ -30,7 +37,7 @@ export function retryPolicies(
       },
     ];
   }
-  const words = `${failed}, ${significant(deadLetters)} dead letters`;
+  const words = `${failed}, ${countOf(deadLetters, "dead letter")}`;
   if (failedAttempts < FAILURES_LEAST) return [{ nothing: `hardly an attempt failed: ${words}` }];
   // A job that was given up on has failed in all of its attempts.
   const lasting = Math.min(1, (deadLetters * (attempts ?? 1)) / failedAttempts);
@@ -51,7 +58,7 @@ function fewerAttempts(words: string, { attempts }: QueueSettings): Idea {
   const wanted = Math.max(1, attempts - 1);
   return {
     set: { "job-attempts": wanted },
-    hypothesis: `${wanted} instead of ${attempts} attempts save work on jobs that never succeed`,
+    hypothesis: `at most ${countOf(wanted, "attempt")} instead of ${attempts} save work on jobs that never succeed`,
     facts: [`${words}: nearly all failures are of jobs that failed every time`],
     shownBy: ["service.cpuMsPerRequest", "queue.failureRatio"],
   };
@@ -71,9 +78,9 @@ function moreAttempts(
   if (wanted <= attempts) return undefined;
   return {
     set: { "job-attempts": wanted },
-    hypothesis: `${wanted} instead of ${attempts} attempts leave fewer jobs to bad luck`,
+    hypothesis: `up to ${countOf(wanted, "attempt")} instead of ${attempts} leave fewer jobs to bad luck`,
     facts: [
-      `${words}: as many as chance gives with ${attempts} attempts (${significant(expected)}), so that these jobs would have succeeded`,
+      `${words}: no more than chance can explain with ${countOf(attempts, "attempt")} (${countOf(expected, "job")} expected), so that another attempt would have done most of these jobs`,
     ],
     shownBy: ["queue.deadLetters"],
   };
