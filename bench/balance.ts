@@ -61,11 +61,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult> {
       acceptance.push(...lossGoals(kind, signal, loss));
     }
   }
-  if (!tiny) {
-    const real = await realCosts(gatewayKinds.map(([kind]) => kind));
-    rows.push(...real.rows);
-    acceptance.push(...real.acceptance);
-  }
+  if (!tiny) rows.push(...(await realCosts(gatewayKinds.map(([kind]) => kind))));
   return {
     title: `balance: ${WORKERS} workers in processes of their own, ${PER_SECOND} GET a second; slowed: by ${SLOWED_MS} ms on the way`,
     head: [

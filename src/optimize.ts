@@ -25,6 +25,7 @@ export async function optimize(run: Run): Promise<Outcome> {
     saturationRequestsPerSecond: undefined,
     noise: [],
     usersHeld: undefined,
+    peakRequestsPerSecond: undefined,
     pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
     nextSeed: run.seed,
   };

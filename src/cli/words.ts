@@ -81,7 +81,10 @@ export function capacityLines({
 }
 
 export function noiseLine(event: Extract<RunEvent, { type: "noise-measured" }>): string {
-  return `A/A: ${event.pairs} pairs of the baseline with itself; a trial here can prove an effect of ${formatRatio(event.detectable)} or more.`;
+  const pairs = `A/A: ${event.pairs} pairs of the baseline with itself`;
+  // A metric that never differs, such as a rate that is kept, says nothing of the noise.
+  if (event.detectable === 0) return `${pairs}.`;
+  return `${pairs}; a trial here can prove an effect of ${formatRatio(event.detectable)} or more.`;
 }
 
 function verdictWord(decision: Decision, style: Style): string {

@@ -43,7 +43,7 @@ export interface OverloadResult {
   readonly withinMs?: number;
   /** Good answers that came later than that, over all; absent where it is. */
   readonly lateShare?: number;
-  /** What a closed loop got through of the same configuration: the peak that goodput is held against. */
+  /** What a closed loop got through of the same configuration, or of the baseline where that was more: the peak that goodput is held against. */
   readonly peakPerSecond: number;
   /** Answers 429 and 503 over all. */
   readonly rejectedShare: number;

@@ -32,6 +32,7 @@ export async function checkTogether(
     saturationRequestsPerSecond: undefined,
     noise: [],
     usersHeld: undefined,
+    peakRequestsPerSecond: undefined,
     pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
     nextSeed: run.seed,
   };

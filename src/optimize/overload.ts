@@ -52,10 +52,15 @@ export async function measureOverload(
   }
 }
 
-/** With requests of its own: those of the baseline's are in the database already, and could not be created again. */
+/**
+ * With requests of its own: those of the baseline's are in the database already, and could not be created again. Not less than the
+ * baseline's: a configuration that can do less must not look better for it.
+ */
 async function peakOf(run: Run, state: RunState, role: Role): Promise<number> {
   run.say("capacity: closed loop, finding the rate at which this configuration saturates");
-  return run.bench.saturate(state.nextSeed++, role);
+  const peak = await run.bench.saturate(state.nextSeed++, role);
+  state.peakRequestsPerSecond = Math.max(state.peakRequestsPerSecond ?? 0, peak);
+  return state.peakRequestsPerSecond;
 }
 
 /** The run's own rate for a moment: warms fresh processes up, and lets a service get through what waits in it. */

@@ -7,7 +7,7 @@ import { unmeasuredSample, type Sample } from "../core/sample.ts";
 import type { Pair, Role } from "../core/trial.ts";
 import { orderOf } from "../decide/order.ts";
 import { saturationOf } from "./rate.ts";
-import type { Run, RunState } from "./run.ts";
+import type { LoadKind, Run, RunState } from "./run.ts";
 
 export type PairResult =
   | { readonly kind: "pair"; readonly pair: Pair }
@@ -42,10 +42,14 @@ export async function measurePair(
   }
   const { incumbent, candidate } = samples;
   if (!incumbent || !candidate) throw new Error("a pair has two samples");
-  const load = window.overload ? "overload" : "usual";
-  const { pairs, ms } = state.pairsTook[load];
-  state.pairsTook[load] = { pairs: pairs + 1, ms: ms + run.clock.now() - startedAt };
+  took(state, window.overload ? "overload" : "usual", 1, run.clock.now() - startedAt);
   return { kind: "pair", pair: { order, incumbent, candidate } };
+}
+
+/** So many pairs, or a half for a window, of a kind of load took so long. */
+export function took(state: RunState, load: LoadKind, pairs: number, ms: number): void {
+  const before = state.pairsTook[load];
+  state.pairsTook[load] = { pairs: before.pairs + pairs, ms: before.ms + ms };
 }
 
 /** A service that dies under overload is a result of that, and no failure of the run: both arms get fresh processes. */

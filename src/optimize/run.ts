@@ -57,6 +57,8 @@ export interface RunState {
   noise: readonly Pair[];
   /** Users that the baseline was shown to carry; undefined until that is known. */
   usersHeld: number | undefined;
+  /** The most that a capacity block's closed loop found so far, the baseline first; undefined until then. */
+  peakRequestsPerSecond: number | undefined;
   nextSeed: number;
 }
 

@@ -32,15 +32,19 @@ export function confirmMsOf(run: Run, state: RunState): number {
   return confirmMs + CONFIRM_PAIRS * (pairMsOf(run, state, undefined) - pairMs);
 }
 
-/** What a pair takes on this target: as planned, or as the pairs so far of the same load did where they took longer. */
+/**
+ * What a pair takes on this target: as planned, or as the pairs so far of the same load did where they took longer. How long an overload is
+ * felt is the service's own doing: of that, what was measured counts alone, once there is a window.
+ */
 export function pairMsOf(
   run: Run,
   { pairsTook }: RunState,
   overload: OverloadPlan | undefined,
 ): number {
   const { pairs, ms } = pairsTook[overload ? "overload" : "usual"];
-  const planned = overload ? overloadPairMs(run.persona, overload) : costsOf(run.persona).pairMs;
-  return Math.max(planned, pairs === 0 ? 0 : ms / pairs);
+  const measuredMs = pairs === 0 ? undefined : ms / pairs;
+  if (overload) return measuredMs ?? overloadPairMs(run.persona, overload);
+  return Math.max(costsOf(run.persona).pairMs, measuredMs ?? 0);
 }
 
 /** Whether one window, and the confirmation of what is kept, end before the run has to. */

@@ -8,7 +8,7 @@ import { judgeConstraints } from "../decide/constraints.ts";
 import { judge, type Rule } from "../decide/judge.ts";
 import { metricOf } from "../core/metric.ts";
 import { measurePairs } from "./noise.ts";
-import { measurePair, phaseWindow, windowOf } from "./pairs.ts";
+import { measurePair, phaseWindow, windowOf, took } from "./pairs.ts";
 import { FIRST_LOOK_PAIRS, USUAL_PAIRS } from "../plan.ts";
 import { saturationOf } from "./rate.ts";
 import { capacityMs, confirmMsOf, pairMsOf, usualPairsMs } from "./time.ts";
@@ -22,7 +22,9 @@ export async function observeIncumbent(
 ): Promise<unknown> {
   run.say(`${phase.plan.title}: observing the incumbent`);
   const window = await phaseWindow(run, state, phase.strategy);
+  const startedAt = run.clock.now();
   const view = await run.bench.observe({ seed: state.nextSeed++, ...window });
+  if (window.overload) took(state, "overload", 1 / 2, run.clock.now() - startedAt);
   const observation = await phase.tuner.observe(view, { again: phase.history.length > 0 });
   const { trace: _, ...load } = view.sample.load;
   await run.journal.append({

@@ -139,7 +139,7 @@ function studyOf(ask: Ask<BackpressureObservation>): Study | string {
     range: limitRange(demand),
     windows,
     limits: byLimit(windows),
-    noise: leastGain(windows, noiseFloor, overload),
+    noise: leastGain(noiseFloor, overload),
   };
 }
 
@@ -246,7 +246,7 @@ function hypothesesOf(study: Study): readonly Hypothesis[] {
 }
 
 function littleWhy({ range, overload }: Study): string {
-  return `by Little's law ${range.hypothesis} can be under way and be answered within half of ${formatDuration(overload.withinMs ?? 0)}`;
+  return `by Little's law ${range.hypothesis} can be under way and be answered within a quarter of ${formatDuration(overload.withinMs ?? 0)}`;
 }
 
 function isShort({ candidatesMax }: Ask<BackpressureObservation>): boolean {
@@ -313,7 +313,7 @@ function factsOf(study: Study, to: number): readonly string[] {
   return [
     rangeInWords(demand, range),
     limitsInWords(limits),
-    `${present}: ${ofSaturation(study, presentRatio)} answered in time${chosen ? `; ${to}: ${ofSaturation(study, chosen.goodRatio)}` : ""}`,
+    `${present}: ${ofSaturation(study, presentRatio)} answered in time${chosen ? `; ${to}: ${ofSaturation(study, chosen.goodRatio)} were` : ""}`,
     `differences up to ${gainInWords(OBJECTIVE, noise)} were not taken for a gain`,
     limitInWords(present, windows),
     limitInWords(to, windows),
@@ -324,7 +324,7 @@ function nothingBetter(study: Study): string {
   const { present, noise, demand, range, limits, windows } = study;
   const facts = limitInWords(present, windows);
   return [
-    `no limit was better than ${present} by more than windows of the same limit may differ by (${gainInWords(OBJECTIVE, noise)}). ${limitsInWords(limits)}`,
+    `no limit was better than ${present} by more than one short pause of the service makes (${gainInWords(OBJECTIVE, noise)}). ${limitsInWords(limits)}`,
     ...(facts === undefined ? [] : [facts]),
     rangeInWords(demand, range),
   ].join("; ");

@@ -71,7 +71,7 @@ describe("the embedded gateway alone", () => {
     expect(upstream.state).toBe("up");
     if (upstream.pool !== undefined) upstreams.unreachable(upstream, upstream.pool, "of its own");
     expect(upstream.state).toBe("down");
-    upstreams.close();
+    await upstreams.close();
   });
 
   test.each(["keep-alive", "close"])(

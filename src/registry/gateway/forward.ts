@@ -1,18 +1,17 @@
 // One request to one worker and its answer back, streamed both ways.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AnswerHead } from "./answer.ts";
+import { errors } from "undici";
+import type { Dispatcher, Pool } from "undici";
 import type { Body } from "./body.ts";
-import { abandon, pauseAnswer } from "./connection.ts";
-import type { Connection, Failure } from "./connection.ts";
 import { responseHeaders } from "./headers.ts";
-import type { WorkerPool } from "./pool.ts";
+import type { FlatHeaders } from "./headers.ts";
 
 export type Call = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** What the worker is sent before the body. */
-  readonly head: string;
+  readonly path: string;
+  readonly headers: FlatHeaders;
   readonly body: Body;
   /** Whether the connection to the worker is closed afterwards. */
   readonly closeAfter: boolean;
@@ -22,57 +21,68 @@ export type Call = {
 
 export type Outcome =
   | { readonly type: "answered" }
-  | { readonly type: Failure; readonly why: string }
+  /** No byte of the request reached the worker. */
+  | { readonly type: "unsent"; readonly why: string }
+  /** The worker may have done what was asked. */
+  | { readonly type: "broken"; readonly why: string }
+  | { readonly type: "late"; readonly why: string }
+  /** The request is one that cannot be passed on. */
+  | { readonly type: "unfit"; readonly why: string }
   | { readonly type: "client-gone" };
 
-const ANSWERED: Outcome = { type: "answered" };
-const CLIENT_GONE: Outcome = { type: "client-gone" };
-/** Up to here the head and the body of an answer are one write. */
-const ONE_WRITE_MAX_BYTES = 8 * 1024;
+const GONE = new Error("the client went away");
 
 /** Never rejects. After `broken` or `late` part of the answer may be with the client: see response.headersSent. */
-export function forward(pool: WorkerPool, call: Call): Promise<Outcome> {
-  const { request, response, head, body, closeAfter } = call;
+export function forward(pool: Pool, call: Call): Promise<Outcome> {
+  const { request, response, headers, path } = call;
+  const body = call.body === null || Buffer.isBuffer(call.body) ? call.body : call.body.open();
   return new Promise((resolve) => {
-    let connection: Connection | undefined;
+    let controller: Dispatcher.DispatchController | undefined;
+    let gone = false;
     const leave = (): void => {
       if (response.writableFinished) return;
-      if (connection !== undefined) abandon(connection);
-      resolve(CLIENT_GONE);
+      gone = true;
+      controller?.abort(GONE);
     };
     const settle = (outcome: Outcome): void => {
-      response.off("close", leave).off("drain", resume);
-      resolve(outcome);
+      response.off("close", leave);
+      resolve(gone ? { type: "client-gone" } : outcome);
     };
-    const resume = (): void => {
-      if (connection !== undefined) pauseAnswer(connection, false);
-    };
-    response.on("close", leave);
-    const sink = {
-      head(answer: AnswerHead) {
-        const headers = responseHeaders(answer.headers, call.added);
-        response.writeHead(answer.status, answer.message, headers);
+    response.once("close", leave);
+    pool.dispatch(
+      { path, method: request.method ?? "GET", headers, body, reset: call.closeAfter },
+      {
+        onRequestStart(given) {
+          controller = given;
+          if (gone) given.abort(GONE);
+        },
+        onResponseStart(given, status, _headers, statusMessage) {
+          // 1xx: another answer follows.
+          if (status < 200) return;
+          const answer = responseHeaders(given.rawHeaders, call.added);
+          response.writeHead(status, statusMessage ?? "", answer);
+        },
+        onResponseData(given, chunk) {
+          if (response.write(chunk) || gone) return;
+          given.pause();
+          response.once("drain", () => given.resume());
+        },
+        onResponseEnd() {
+          response.end();
+          settle({ type: "answered" });
+        },
+        onResponseError: (_controller, error) => settle(outcomeOf(error, controller !== undefined)),
       },
-      data(bytes: Buffer, last: boolean) {
-        if (last) endWith(response, bytes);
-        else if (!response.write(bytes) && connection !== undefined) {
-          pauseAnswer(connection, true);
-          response.once("drain", resume);
-        }
-      },
-      end() {
-        if (!response.writableEnded) response.end();
-        settle(ANSWERED);
-      },
-      failed: (type: Failure, why: string) => settle({ type, why }),
-    };
-    const toHead = request.method === "HEAD";
-    connection = pool.ask({ head, body, toHead, closeAfter, sink });
+    );
   });
 }
 
-/** A short text is put behind the head, as latin1, which leaves every byte as it is: one piece to write instead of two. */
-function endWith(response: ServerResponse, bytes: Buffer): void {
-  if (bytes.length > ONE_WRITE_MAX_BYTES) response.end(bytes);
-  else response.end(bytes.toString("latin1"), "latin1");
+function outcomeOf(error: Error, sent: boolean): Outcome {
+  const why = error.message || error.name;
+  if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError)
+    return { type: "unfit", why };
+  if (!sent) return { type: "unsent", why };
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError)
+    return { type: "late", why };
+  return { type: "broken", why };
 }

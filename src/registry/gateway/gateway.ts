@@ -5,12 +5,12 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { randomFor } from "../seed/randomness.ts";
 import { createBalance } from "./balance.ts";
 import type { Balance } from "./balance.ts";
-import { bodyOf, isBodiless } from "./body.ts";
+import { bodyOf } from "./body.ts";
 import type { Body } from "./body.ts";
 import type { GatewayConfig } from "./config.ts";
 import { forward } from "./forward.ts";
 import type { Outcome } from "./forward.ts";
-import { requestHead } from "./headers.ts";
+import { requestHeaders } from "./headers.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import { createOwnPages, respond } from "./own-pages.ts";
@@ -90,7 +90,7 @@ export async function openGateway(options: GatewayOptions): Promise<RunningGatew
     refresh: async () => undefined,
     upCount: () => upstreams.all.filter(({ state }) => state === "up").length,
   });
-  const server = createServer((request, response) => serve(gateway, pages, request, response));
+  const server = createServer((request, response) => void serve(gateway, pages, request, response));
   server.keepAliveTimeout = IDLE_CLIENT_MS;
   // A client that neither sends nor reads; while a worker is at work nothing moves either.
   server.timeout = options.answerTimeoutMs + CLIENT_MARGIN_MS;
@@ -99,7 +99,7 @@ export async function openGateway(options: GatewayOptions): Promise<RunningGatew
   try {
     await listen(server, options);
   } catch (error) {
-    upstreams.close();
+    await upstreams.close();
     throw error;
   }
   const address = server.address();
@@ -113,7 +113,7 @@ export async function openGateway(options: GatewayOptions): Promise<RunningGatew
     async close(drainTimeoutMs) {
       gateway.draining = true;
       const drained = await drain(server, drainTimeoutMs);
-      upstreams.close();
+      await upstreams.close();
       return drained;
     },
   };
@@ -124,20 +124,18 @@ export function ownCpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-function serve(
+async function serve(
   gateway: Gateway,
   pages: OwnPages,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
-  response.on("error", ignore);
+): Promise<void> {
+  // A client that went away is no reason to end.
+  response.on("error", () => undefined);
   const path = pathOf(request.url ?? "/");
   if (path === undefined) return respond(response, 400, "BAD_REQUEST", "Not a path.");
-  if (pages.answer(path, response) === undefined) void passOn(gateway, path, request, response);
-}
-
-function ignore(): void {
-  // A client that went away is no reason to end.
+  if (await pages.answer(path, response)) return;
+  await passOn(gateway, path, request, response);
 }
 
 async function passOn(
@@ -148,11 +146,9 @@ async function passOn(
 ): Promise<void> {
   const startMs = performance.now();
   const { metrics, upstreams, options } = gateway;
-  const body = isBodiless(request) ? null : await bodyOf(request);
+  const body = await bodyOf(request);
   if (body === undefined) return;
-  const closeAfter = !options.keepAlive;
-  const head = requestHead(request, path, body, closeAfter);
-  if (head === undefined) return respond(response, 400, "BAD_REQUEST", "More than one host.");
+  const headers = requestHeaders(request);
   const token = options.sticky ? tokenOf(request.headers.cookie) : undefined;
   let failed: Upstream | undefined;
   let outcome: Outcome | undefined;
@@ -163,12 +159,14 @@ async function passOn(
     if (failed !== undefined) metrics.retried();
     upstream.inflight += 1;
     const added = addedHeaders(gateway, upstream, token);
-    const call = { request, response, head, body, closeAfter, added };
+    const closeAfter = !options.keepAlive;
+    const call = { request, response, path, headers, body, closeAfter, added };
     outcome = await forward(pool, call);
     upstream.inflight -= 1;
     if (outcome.type === "answered")
       return metrics.answered(upstream.id, (performance.now() - startMs) / 1e3);
     if (outcome.type === "client-gone") return;
+    if (outcome.type === "unfit") break;
     metrics.failed(upstream.id);
     if (outcome.type === "unsent") upstreams.unreachable(upstream, pool, outcome.why);
     else upstreams.suspect(upstream);
@@ -229,6 +227,7 @@ function giveUp(
     response.destroy();
     return;
   }
+  if (outcome?.type === "unfit") return respond(response, 400, "BAD_REQUEST", outcome.why);
   metrics.refused();
   // What the client still sends is not read.
   response.setHeader("Connection", "close");

@@ -28,9 +28,6 @@ const BUCKETS = Array.from({ length: BUCKET_COUNT }, (_, index) =>
   Number((BUCKET_FIRST_SECONDS * BUCKET_STEP ** index).toPrecision(6)),
 );
 
-/** Times are put into the buckets many at once: one by one it is work beside every request, in code that is cold by then. */
-const PENDING_MAX = 256;
-
 export function createGatewayMetrics(source: Source): GatewayMetrics {
   const registry = new Registry();
   const registers = [registry];
@@ -43,7 +40,6 @@ export function createGatewayMetrics(source: Source): GatewayMetrics {
     labelNames,
     buckets: BUCKETS,
     registers,
-    collect: () => countPending(),
   });
   const errors = counter(
     "registry_gateway_errors_total",
@@ -73,19 +69,10 @@ export function createGatewayMetrics(source: Source): GatewayMetrics {
     upGauge.set({ worker }, 0);
   }
   addReadings(registry, source);
-  const pending = new Map(source.workers.map((worker) => [worker, new Array<number>()]));
-  const countPending = (): void => {
-    for (const [worker, times] of pending) {
-      const series = seconds.labels({ worker });
-      for (const taken of times.splice(0)) series.observe(taken);
-    }
-  };
+  const ofWorker = new Map(source.workers.map((worker) => [worker, seconds.labels({ worker })]));
   return {
     registry,
-    answered(worker, taken) {
-      const times = pending.get(worker);
-      if (times !== undefined && times.push(taken) >= PENDING_MAX) countPending();
-    },
+    answered: (worker, taken) => ofWorker.get(worker)?.observe(taken),
     failed: (worker, times = 1) => errors.inc({ worker }, times),
     ejected: (worker, times = 1) => ejections.inc({ worker }, times),
     retried: (times = 1) => retries.inc(times),

@@ -10,8 +10,8 @@ import { createPages } from "./pages.ts";
 export const OWN_PATHS = ["/healthz", "/readyz", "/metrics"] as const;
 
 export type OwnPages = {
-  /** Undefined: the path is none of these, and nothing is answered. */
-  readonly answer: (path: string, response: ServerResponse) => Promise<void> | undefined;
+  /** False: the path is none of these, and nothing was answered. */
+  readonly answer: (path: string, response: ServerResponse) => Promise<boolean>;
   /** The worker's process is gone. */
   readonly ended: (worker: string) => void;
 };
@@ -47,30 +47,25 @@ export function createOwnPages(source: Source): OwnPages {
     );
     return `${await source.metrics.metrics()}\n${pages.merged()}`;
   };
-  const answerPage = async (
-    page: (typeof OWN_PATHS)[number],
-    response: ServerResponse,
-  ): Promise<void> => {
-    if (page === "/healthz") return json(response, 200, { status: "ok" });
-    if (page === "/metrics") {
-      const text = await metricsPage();
-      response.setHeader("Content-Type", source.metrics.contentType).end(text);
-      return;
-    }
-    await source.refresh();
-    const up = source.upCount();
-    const workers = source.workers().length;
-    const status = up > 0 ? "ready" : "not ready";
-    json(response, up > 0 ? 200 : 503, { status, workers_up: up, workers });
-  };
   return {
     ended: pages.ended,
-    answer(path, response) {
-      // Of nearly all requests this is all that is looked at.
-      const page = OWN_PATHS.find((own) => path.startsWith(own));
-      if (page === undefined || (path.length > page.length && path[page.length] !== "?"))
-        return undefined;
-      return answerPage(page, response);
+    async answer(path, response) {
+      const [page] = path.split("?", 1);
+      if (page === "/healthz") {
+        json(response, 200, { status: "ok" });
+      } else if (page === "/readyz") {
+        await source.refresh();
+        const up = source.upCount();
+        const workers = source.workers().length;
+        const status = up > 0 ? "ready" : "not ready";
+        json(response, up > 0 ? 200 : 503, { status, workers_up: up, workers });
+      } else if (page === "/metrics") {
+        const text = await metricsPage();
+        response.setHeader("Content-Type", source.metrics.contentType).end(text);
+      } else {
+        return false;
+      }
+      return true;
     },
   };
 }

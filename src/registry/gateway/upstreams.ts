@@ -1,10 +1,10 @@
 // The workers behind the embedded gateway: which are up, how busy each is, and how much of its share it gets.
 
+import { Pool } from "undici";
 import { checkReady, checkTimeoutMs, recheckMs } from "./check.ts";
+import { createConnector } from "./connection.ts";
 import type { GatewayOptions, WorkerState } from "./gateway.ts";
 import type { GatewayMetrics } from "./metrics.ts";
-import { openPool } from "./pool.ts";
-import type { WorkerPool } from "./pool.ts";
 import { stickyToken } from "./sticky.ts";
 
 export type Upstream = {
@@ -12,7 +12,7 @@ export type Upstream = {
   readonly token: string;
   /** Undefined while its process is not there. */
   url: string | undefined;
-  pool: WorkerPool | undefined;
+  pool: Pool | undefined;
   /** `slow`: its last check was not answered in time, or it said that it is not ready. */
   state: WorkerState["state"];
   inflight: number;
@@ -28,15 +28,17 @@ export type Upstreams = {
   readonly eligible: () => readonly Upstream[];
   readonly byToken: (token: string) => Upstream | undefined;
   /** No connection to be had through the pool given: it gets nothing more until a check passes, and one is made at once. */
-  readonly unreachable: (upstream: Upstream, pool: WorkerPool, why: string) => void;
+  readonly unreachable: (upstream: Upstream, pool: Pool, why: string) => void;
   /** A connection broke: worth a check before the next is due. */
   readonly suspect: (upstream: Upstream) => void;
   readonly setWorker: (id: string, url: string | undefined) => void;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 };
 
 // A worker's own limit is far below; this one keeps a hung worker from taking every socket there is.
 const INFLIGHT_MAX = 1_024;
+// Below the 72 s of the workers, or a request could be sent on a connection that is being closed.
+const KEEP_ALIVE_MS = 60_000;
 const CONNECT_TIMEOUT_MAX_MS = 2_000;
 const WEIGHT_MIN = 0.05;
 
@@ -80,14 +82,14 @@ export async function openUpstreams(
       const upstream = all.find((each) => each.id === id);
       if (upstream === undefined) return;
       setState(upstream, "down", "its process is gone");
-      upstream.pool?.close();
+      void upstream.pool?.destroy().catch(() => undefined);
       upstream.url = url;
-      upstream.pool = poolOf(url, options);
+      upstream.pool = url === undefined ? undefined : openPool(url, options);
       void check(upstream);
     },
-    close() {
+    async close() {
       for (const timer of timers) clearInterval(timer);
-      for (const { pool } of all) pool?.close();
+      await Promise.all(all.flatMap(({ pool }) => pool?.destroy().catch(() => undefined) ?? []));
     },
   };
 }
@@ -135,7 +137,7 @@ function createUpstream(id: string, url: string | undefined, options: GatewayOpt
     id,
     token: stickyToken(id),
     url,
-    pool: poolOf(url, options),
+    pool: url === undefined ? undefined : openPool(url, options),
     state: "down",
     inflight: 0,
     returnedMs: undefined,
@@ -148,11 +150,15 @@ function createUpstream(id: string, url: string | undefined, options: GatewayOpt
   };
 }
 
-function poolOf(
-  url: string | undefined,
-  { answerTimeoutMs, healthIntervalMs }: GatewayOptions,
-): WorkerPool | undefined {
-  if (url === undefined) return undefined;
-  const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MAX_MS, healthIntervalMs);
-  return openPool(url, { connectTimeoutMs, answerTimeoutMs });
+/** A pool to each worker: undici's own balancing pools stay with one host after an outage (nodejs/undici#4839). */
+function openPool(url: string, { answerTimeoutMs, healthIntervalMs }: GatewayOptions): Pool {
+  return new Pool(url, {
+    connections: INFLIGHT_MAX,
+    pipelining: 1,
+    connect: createConnector(Math.min(CONNECT_TIMEOUT_MAX_MS, healthIntervalMs)),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: answerTimeoutMs,
+  });
 }

@@ -52,7 +52,7 @@ function introduction({ capacity, basis, warnings }: Summary, all: readonly Meas
     return why.length > 0 ? why.join(" ") : `The run ended before it: ${NOT_MEASURED}.`;
   }
   const both =
-    "Measured once on the baseline, before anything was tried, and once on everything kept, after the confirmation, each on fresh processes. **This is not paired**: minutes lie between the two, and a machine that changed meanwhile is in the difference. So there is no interval, and a difference counts as shown only where the two brackets do not overlap.";
+    "Measured at the end of the run, once on the baseline and once on everything kept, each on fresh processes. **This is not paired**: minutes lie between the two, and a machine that changed meanwhile is in the difference. So there is no interval, and a difference counts as shown only where the two brackets do not overlap.";
   if (capacity.kept) return both;
   return basis === "baseline" || basis === "undone"
     ? "Measured once, on the baseline: nothing is kept, so before and after are the same."
@@ -210,7 +210,7 @@ function goodputTitle(found: readonly Measured[]): string {
 }
 
 const GOODPUT_MEANING =
-  "The goal of goodput under overload is met when the good answers in time come to that share of the peak, which is what the same configuration completes in a closed loop right before. It is of one window before and one after, not of pairs, so that it says what was seen, and no difference of the two counts as shown. What a change does to it is proven, where a phase has its windows under overload, in that phase's own pairs.";
+  "The goal of goodput under overload is met when the good answers in time come to that share of the peak, which is what the same configuration completes in a closed loop right before, or the baseline where that was more. It is of one window before and one after, not of pairs, so that it says what was seen, and no difference of the two counts as shown. What a change does to it is proven, where a phase has its windows under overload, in that phase's own pairs.";
 
 const DEPTH_MEANING =
   "The goal of jobs waiting under overload is met when that many accepted jobs waited at once, jobs were served meanwhile (their wait was measured), and none of them was given up on in the window. It says that the queue carries such a backlog, not that the backlog is good: each of these jobs waits its turn.";

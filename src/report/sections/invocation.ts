@@ -58,6 +58,8 @@ const meanings: Readonly<Record<string, string>> = {
   "--output": "the folder of this report",
   "--quick": "shorter windows and fewer pairs: a look at the loop, with wide intervals",
   "--yes": "no question before the target is changed",
+  "--busy-machine":
+    "windows were used also where other programs or the hypervisor took CPU time meanwhile: noise is larger, the pairs judge all the same",
   "--performance": "the persona's performance objectives first (the default)",
   "--user-centric": "endpoints weighed by user journeys and Apdex",
   "--uc": "endpoints weighed by user journeys and Apdex",

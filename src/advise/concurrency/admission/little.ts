@@ -22,8 +22,11 @@ export interface LimitRange {
   readonly most: number;
 }
 
-/** Requests differ, and the service has slower moments: half of the time is left for that. */
-const SHARE_OF_TIME = 1 / 2;
+/**
+ * Requests differ, so that the slowest in twenty take about twice the mean; and a service that refuses as many requests as it serves gets
+ * through fewer than in its closed loop, about half as many where processors are shared. Both together leave a quarter of the time.
+ */
+const SHARE_OF_TIME = 1 / 4;
 
 /** L = X W: what is under way is the rate times the time that it stays (Little 1961). */
 export function limitRange(demand: Demand): LimitRange {
@@ -42,6 +45,6 @@ function inTime({ saturationPerSecond, withinMs, processes }: Demand): number {
 export function rangeInWords(demand: Demand, { hypothesis, least, most }: LimitRange): string {
   const { saturationPerSecond, withinMs, processes, cores } = demand;
   const each = processes > 1 ? ` in each of ${processes} processes` : "";
-  const law = `Little's law: ${significant(saturationPerSecond)} requests/s that the service can do, times half of the ${formatDuration(withinMs)} in which an answer counts (the other half is left for what varies), are ${hypothesis} requests under way${each}`;
+  const law = `Little's law: ${significant(saturationPerSecond)} requests/s that the service can do, times a quarter of the ${formatDuration(withinMs)} in which an answer counts (the rest is left for requests that take longer, and for the work of refusing), are ${hypothesis} requests under way${each}`;
   return `${law}; no more than ${most} were tried, the last of which takes all of that time, and no fewer than ${least}, on ${cores} cores`;
 }

@@ -5,7 +5,7 @@ import type { LimitWindow, MeasuredLimit } from "./choose.ts";
 /** `single windows under overload, good answers in time by limit: 200: 43.0 %, 10000: 4.0 %`. */
 export function limitsInWords(limits: readonly MeasuredLimit[]): string {
   const list = limits.map(({ limit, goodRatio, windows }) => {
-    const times = windows > 1 ? ` (mean of ${windows})` : "";
+    const times = windows > 1 ? ` (the worse of ${windows})` : "";
     return `${limit}: ${goodRatio === undefined ? "not usable" : formatRatio(goodRatio)}${times}`;
   });
   return `single windows under overload, good answers in time of all requests, by limit: ${list.join(", ")}`;
