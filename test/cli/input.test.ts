@@ -17,7 +17,7 @@ describe("personas", () => {
     const { code, out } = await perfopt(place, ["personas", "list"]);
     expect(code).toBe(0);
     expect(out).toMatch(/speed-runner[^\n]*4 of 4/);
-    expect(out).toMatch(/multi-tasker[^\n]*4 of 4/);
+    expect(out).toMatch(/multi-tasker[^\n]*5 of 5/);
     expect(out).toMatch(/data-analyst[^\n]*4 of 4/);
   });
 

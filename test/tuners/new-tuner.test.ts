@@ -63,7 +63,10 @@ test(
     rmSync(join(copy, "test/tuners/new-tuner.test.ts"));
     expect(run("tsc", "--noEmit", "-p", ".")).toBe("");
     // Fails by its exit code.
-    run("vitest", "run", "test/tuners/queue-limit.test.ts", "test/tuners/contract.test.ts");
+    run("vitest", "run", "test/tuners/queue-limit.test.ts");
+    // The other tuners keep it in the project itself.
+    const output = run("vitest", "run", "test/tuners/contract.test.ts", "-t", "of queue-limit");
+    expect(output).toMatch(/[1-9]\d* passed/);
   },
   2 * COMMAND_TIMEOUT_MS,
 );

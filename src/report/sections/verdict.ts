@@ -95,6 +95,9 @@ function goalsLine({ objectives, start }: Summary): string {
   return `${plain(start.event.persona.title)}: ${met} of ${countOf(objectives.length, "goal")} met${rest.length > 0 ? `, ${rest.join(", ")}` : ""}.`;
 }
 
+/** An interval so narrow is that of pairs without any difference. */
+const WIDTH_OF_NONE = 1e-9;
+
 function primaryLine({ objectives }: Summary): string {
   const first = objectives[0];
   if (!first) return "";
@@ -102,6 +105,9 @@ function primaryLine({ objectives }: Summary): string {
   if (first.unpaired)
     return `${title} from ${formatReading(first.objective.metric, first.before)} to ${formatReading(first.objective.metric, first.after)}: ${first.unpaired.words}.`;
   if (!first.effect) return `${title}: no paired effect, ${NOT_MEASURED} in the confirmation.`;
+  // As the requests a second where every window reached its rate.
+  if (first.effect.high - first.effect.low < WIDTH_OF_NONE)
+    return `${title}: ${formatReading(first.objective.metric, first.before)} before and after, the same in every pair.`;
   const words = {
     better: "proven better",
     worse: "**proven worse**",
