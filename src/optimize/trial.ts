@@ -71,7 +71,10 @@ async function probedOrNot(
   const request = { role: "candidate" as const, seed: state.nextSeed++, ...window };
   try {
     await run.bench.setArm("candidate", [...keptChanges(state), ...step.changes]);
-    return await run.bench.sample(request);
+    const startedAt = run.clock.now();
+    const sample = await run.bench.sample(request);
+    if (window.overload) took(state, "overload", 1 / 2, run.clock.now() - startedAt);
+    return sample;
   } catch (error) {
     throwIfAborted(run.signal);
     if (!(error instanceof PerfoptError) || error.code !== "cannot-measure") throw error;

@@ -42,6 +42,7 @@ const FACTOR = 2.5;
 /** Of the saturation rate: from here on a limit has nothing to gain that pairs could show. */
 const ENOUGH = 0.9;
 const ATTEMPTS_MAX = 2;
+const SAME_LIMIT_SHARE = 0.02;
 
 export const backpressure = erase<BackpressureObservation>({
   id: "backpressure",
@@ -176,7 +177,8 @@ function searched(study: Study): Step {
   const step = searchStep(study, centre, centreRatio);
   if (left > 0 && step.kind === "probe") {
     const wanted = step.values[study.limit.knob.id];
-    if (wanted !== undefined && wanted !== present) return probe(study, wanted, step.why);
+    if (wanted !== undefined && wanted !== present && !isBesideMeasured(limits, wanted))
+      return probe(study, wanted, step.why);
   }
   const chosen = chooseLimit(
     limits.filter(({ limit }) => isInRange(study, limit)),
@@ -191,6 +193,13 @@ function searched(study: Study): Step {
     return probe(study, chosen.limit, "the best so far: measured again before it is believed");
   }
   return candidate(study, chosen.limit);
+}
+
+/** Not worth a window: a hypothesis and a rung of the search may be rounded to neighbours. */
+function isBesideMeasured(limits: readonly MeasuredLimit[], wanted: number): boolean {
+  return limits.some(
+    ({ limit }) => limit !== wanted && Math.abs(limit / wanted - 1) < SAME_LIMIT_SHARE,
+  );
 }
 
 /** The present limit where it is one; "no limit" is no rung that a curve could be drawn through, so that the hypothesis takes its place. */
