@@ -61,8 +61,9 @@ async function runPhases(run: Run, state: RunState): Promise<void> {
     const end = await runPhase(run, state, phase);
     if (end.cutShort) cutShort.push({ phase, kept: state.kept.length });
   }
-  for (const [index, { phase, kept }] of cutShort.entries()) {
-    const deadline = phaseDeadline(run, state, cutShort.length - index);
+  for (const { phase, kept } of cutShort) {
+    // All that is left: shared out, it might pay for no trial at all.
+    const deadline = phaseDeadline(run, state, 1);
     // What a probe said held for what was kept then; what pairs decided is not asked again.
     const history =
       state.kept.length === kept
