@@ -48,7 +48,7 @@ const QUICK = {
   warmupMs: 600,
   pairsMax: 7,
   candidatesMax: 1,
-  totalMs: 220_000,
+  totalMs: 260_000,
 } as const;
 /** Windows go on until their tasks are done, however short they were asked for: in less time no candidate would have its turn. */
 const QUICK_WITH_TASKS_MS = 480_000;
