@@ -208,8 +208,11 @@ async function answers(statsSocket: string): Promise<boolean> {
 
 async function serveOwn(pages: OwnPages): Promise<Server> {
   const server = createServer((request, response) => {
-    if (pages.answer(request.url ?? "/", response) === undefined)
+    const answer = async (): Promise<void> => {
+      if (await pages.answer(request.url ?? "/", response)) return;
       respond(response, 404, "ENDPOINT_NOT_FOUND", "No such page.");
+    };
+    void answer();
   });
   await listen(server, "127.0.0.1");
   return server;
