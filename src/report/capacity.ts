@@ -74,7 +74,7 @@ function readingFor(
   return value === undefined ? undefined : readingOf([value], [line.seq]);
 }
 
-/** Good answers in time, of what the same configuration completes in a closed loop. Undefined where either is not known. */
+/** Good answers in time, of the peak that they are held against. Undefined where either is not known. */
 export function goodputShare(overload: OverloadResult | undefined): number | undefined {
   return overload && overload.peakPerSecond > 0
     ? overload.goodputPerSecond / overload.peakPerSecond
