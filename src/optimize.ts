@@ -8,6 +8,7 @@ import { confirm } from "./optimize/confirm.ts";
 import { keepChanges, undoAll } from "./optimize/changes.ts";
 import { measureNoise, noiseFloorOf } from "./optimize/noise.ts";
 import { chooseRate } from "./optimize/rate.ts";
+import { freshState } from "./optimize/run.ts";
 import type { Outcome, PhaseState, Run, RunState } from "./optimize/run.ts";
 import { hasTimeToLook, pairsAffordable, phaseDeadline } from "./optimize/time.ts";
 import { observeIncumbent, probe, tryCandidate } from "./optimize/trial.ts";
@@ -19,16 +20,7 @@ export type { Outcome, Run } from "./optimize/run.ts";
  * an interrupt or a failure undoes every change of the run. Throws DirtyTargetError when an undo fails.
  */
 export async function optimize(run: Run): Promise<Outcome> {
-  const state: RunState = {
-    kept: [],
-    requestsPerSecond: 0,
-    saturationRequestsPerSecond: undefined,
-    noise: [],
-    usersHeld: undefined,
-    peakRequestsPerSecond: undefined,
-    pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
-    nextSeed: run.seed,
-  };
+  const state = freshState(run);
   try {
     await chooseRate(run, state);
     state.noise = await measureNoise(run, state);

@@ -3,6 +3,7 @@
  * away, which a service does that is at a limit (pure).
  */
 import type { DoctorEvidence } from "../core/diagnosis.ts";
+import { isRefusal } from "../core/goodput.ts";
 import type { Readings } from "../core/readings.ts";
 import { formatQuantity } from "../core/metric.ts";
 import { THRESHOLDS } from "./thresholds.ts";
@@ -34,21 +35,13 @@ export function brokenShare(window: Readings): number | undefined {
   return share === undefined ? undefined : share - (window["load.refusedShare"] ?? 0);
 }
 
-/** Answers that say "not now": too many requests, or too many under way. */
-const TURNED_AWAY = ["429", "503"];
-
-export function refusals(statuses: Statuses): number {
-  return TURNED_AWAY.reduce((sum, status) => sum + (statuses[status] ?? 0), 0);
-}
-
 /** `40.0 % of the requests are turned away (503: 48)`; undefined where hardly any is. */
 export function refusedInWords({ loaded, statuses = {} }: DoctorEvidence): string | undefined {
   const share = loaded["load.refusedShare"];
   if (share === undefined || share <= THRESHOLDS.errorRate) return undefined;
-  const counts = TURNED_AWAY.flatMap((status) => {
-    const count = statuses[status] ?? 0;
-    return count > 0 ? [`${status}: ${count}`] : [];
-  });
+  const counts = Object.entries(statuses).flatMap(([status, count]) =>
+    isRefusal(Number(status)) && count > 0 ? [`${status}: ${count}`] : [],
+  );
   const named = counts.length === 0 ? "" : ` (${counts.join(", ")})`;
   return `${formatQuantity("ratio", share)} of the requests are turned away${named}`;
 }

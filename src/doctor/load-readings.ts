@@ -1,7 +1,7 @@
 /** What the load engine saw of a window, as readings (pure). */
+import { answersOf, isRefusal } from "../core/goodput.ts";
 import type { Readings } from "../core/readings.ts";
 import type { LoadResult, ValidityCheck } from "../core/sample.ts";
-import { refusals } from "./failing.ts";
 
 export function loadReadings(load: LoadResult): Readings {
   const check = (id: ValidityCheck["id"]) => load.checks.find((each) => each.id === id);
@@ -16,7 +16,7 @@ export function loadReadings(load: LoadResult): Readings {
       ? {}
       : {
           "load.errorRate": load.errors / load.requests,
-          "load.refusedShare": refusals(load.statuses) / load.requests,
+          "load.refusedShare": answersOf(load, isRefusal) / load.requests,
         }),
     "load.latencyMeanMs": load.latency.meanMs,
     "load.latencyP50Ms": load.latency.p50Ms,

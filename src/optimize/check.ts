@@ -3,7 +3,8 @@ import type { Change } from "../core/knob.ts";
 import { fixedEffects } from "../decide/noise.ts";
 import { CONFIRM_PAIRS } from "../plan.ts";
 import { measurePairs } from "./noise.ts";
-import type { Run, RunState } from "./run.ts";
+import { freshState } from "./run.ts";
+import type { Run } from "./run.ts";
 import { pairMsOf } from "./time.ts";
 
 /** Fewer would only say that nothing can be said. */
@@ -26,16 +27,7 @@ export async function checkTogether(
   run: Run,
   { changes, requestsPerSecond, pairMs }: CheckOptions,
 ): Promise<boolean> {
-  const state: RunState = {
-    kept: [],
-    requestsPerSecond,
-    saturationRequestsPerSecond: undefined,
-    noise: [],
-    usersHeld: undefined,
-    peakRequestsPerSecond: undefined,
-    pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
-    nextSeed: run.seed,
-  };
+  const state = { ...freshState(run), requestsPerSecond };
   await run.bench.setArm("incumbent", []);
   await run.bench.setArm("candidate", changes);
   await run.bench.restartArms();

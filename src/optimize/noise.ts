@@ -88,9 +88,10 @@ function shownObjective(run: Run, pairs: readonly Pair[]): MetricId {
   const objectives =
     usual.length > 0
       ? usual.map(({ objective }) => objective)
-      : [...run.persona.objectives, ...strategies.map(({ objective: metric }) => ({ metric }))].map(
-          ({ metric }) => metric,
-        );
+      : [
+          ...run.persona.objectives.map(({ metric }) => metric),
+          ...strategies.map(({ objective }) => objective),
+        ];
   const [first] = objectives;
   if (first === undefined) {
     throw new PerfoptError(

@@ -62,6 +62,20 @@ export interface RunState {
   nextSeed: number;
 }
 
+/** Of a run that has measured nothing yet. */
+export function freshState({ seed }: Pick<Run, "seed">): RunState {
+  return {
+    kept: [],
+    requestsPerSecond: 0,
+    saturationRequestsPerSecond: undefined,
+    noise: [],
+    usersHeld: undefined,
+    peakRequestsPerSecond: undefined,
+    pairsTook: { usual: { pairs: 0, ms: 0 }, overload: { pairs: 0, ms: 0 } },
+    nextSeed: seed,
+  };
+}
+
 export function keptChanges(state: RunState): readonly Change[] {
   return state.kept.map((each) => each.change);
 }

@@ -57,10 +57,7 @@ function users() {
 function overload() {
   return z
     .strictObject({
-      factor: z
-        .number()
-        .gt(1)
-        .max(10)
+      factor: factor()
         .default(FACTOR)
         .describe(
           "Of what the baseline completes in a closed loop: 2, the default, is twice that.",
@@ -75,17 +72,19 @@ function overload() {
 export function strategyOverload() {
   return z
     .strictObject({
-      factor: z
-        .number()
-        .gt(1)
-        .max(10)
-        .describe("Of what the baseline completes in a closed loop: 2 is twice that."),
+      factor: factor().describe(
+        "Of what the baseline completes in a closed loop: 2 is twice that.",
+      ),
       window: field
         .positiveDuration()
         .describe("How long each window lasts, instead of the workload's own."),
       within: field.positiveDuration().describe(WITHIN),
     })
     .transform(toOverload);
+}
+
+function factor() {
+  return z.number().gt(1).max(10);
 }
 
 function toOverload({
